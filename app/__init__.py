@@ -1,0 +1,1 @@
+"""The doors: HTTP, callbacks, the command line. Knows everyone; nobody knows it."""

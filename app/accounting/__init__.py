@@ -1,0 +1,1 @@
+"""The accounting API: the older system's contract, answered from read models."""

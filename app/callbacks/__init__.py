@@ -1,0 +1,1 @@
+"""Where strangers tell us things: checked, stored raw, answered. Decisions come later."""

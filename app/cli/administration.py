@@ -1,0 +1,259 @@
+"""What an administrator does at the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import click
+
+from app.wiring import Services, running_database
+from domain.api_keys.api_key import KEY_DIGEST, ApiKey, Permission
+from domain.api_keys.handlers import IssueApiKey, RevokeApiKey, RotateApiKey
+from domain.errors import DomainError
+from domain.money import cents_from_text, text_from_cents
+from domain.principals.principal import (
+    PRINCIPAL_NAME,
+    AddPrincipal,
+    Principal,
+    PrincipalKind,
+    Role,
+)
+from infra import clock
+from infra.event_store.dispatch import dispatch
+from infra.event_store.unit_of_work import Cause, UnitOfWork
+from infra.key_check import key_sha256, new_api_key
+from infra.keyring import new_master_key
+from infra.postgres.migrate import migrate as migrate_database
+from infra.settings import read_settings
+from projections.follower import resume as resume_projection
+from projections.installation import install_read_models
+from projections.read_models import READ_MODELS
+from projections.status import follower_status
+
+_SELECT_STREAMS_OF_SCOPE = """
+SELECT DISTINCT stream_id FROM event_store.keys WHERE scope = %s LIMIT 10000
+"""
+
+
+@contextmanager
+def _administrator() -> Iterator[tuple[Services, Cause]]:
+    """Services for one command; refusals become a sentence."""
+    settings = read_settings()
+    with running_database(settings):
+        services = Services(settings, pool_size=2)
+        try:
+            yield services, Cause("system:command-line", uuid4().hex)
+        except DomainError as error:
+            raise click.ClickException(error.sentence) from error
+        finally:
+            services.close()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database forward. Safe to run twice.
+
+    Example: daystar migrate
+    """
+    settings = read_settings()
+    with running_database(settings) as urls:
+        for name in migrate_database(urls.owner):
+            click.echo(f"applied {name}")
+        for name in install_read_models(urls.owner, READ_MODELS.values()):
+            click.echo(f"installed read model {name}")
+        click.echo("the database is up to date")
+
+
+@click.command("master-key")
+def master_key() -> None:
+    """Print a new master key for DAYSTAR_MASTER_KEY.
+
+    Example: DAYSTAR_MASTER_KEY="$(daystar master-key)" daystar up
+    """
+    click.echo(new_master_key())
+
+
+@click.command()
+def status() -> None:
+    """Show where each read model stands.
+
+    Example: daystar status
+    """
+    with _administrator() as (services, _):
+        followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
+        head = services.store.log.max_notification_id() or 0
+    click.echo(f"log head {head}")
+    click.echo(f"{'read model':<20} {'state':<10} {'position':>14} {'behind':>8} {'seconds':>9}")
+    for follower in followers:
+        click.echo(
+            f"{follower.name:<20} {follower.state:<10} {follower.position:>14}"
+            f" {follower.events_behind:>8} {follower.seconds_behind:>9.3f}"
+        )
+        if follower.error:
+            click.echo(f"  stopped at {follower.error_position}: {follower.error}")
+            click.echo(f"  mend the cause, then: daystar projections resume {follower.name}")
+
+
+@click.group()
+def projections() -> None:
+    """Look after read models.
+
+    Example: daystar projections resume members
+    """
+
+
+@projections.command("resume")
+@click.argument("name", type=click.Choice(sorted(READ_MODELS)))
+def resume(name: str) -> None:
+    """Let a stopped read model try again.
+
+    Example: daystar projections resume members
+    """
+    with _administrator() as (services, _):
+        resume_projection(services.pool, name)
+    click.echo(f"{name} follows the log again")
+
+
+@click.group()
+def principals() -> None:
+    """Persons and systems that act.
+
+    Example: daystar principals add --name "Jane Wanjiku" --role operator
+    """
+
+
+@principals.command("add")
+@click.option("--name", required=True, help="Who it is.")
+@click.option(
+    "--kind", type=click.Choice([*PrincipalKind]), default="person", help="Person or system."
+)
+@click.option("--role", "roles", type=click.Choice([*Role]), multiple=True, required=True)
+@click.option("--approval-limit", default=None, help="The largest sum they approve, in shillings.")
+def add(name: str, kind: str, roles: tuple[str, ...], approval_limit: str | None) -> None:
+    """Let somebody, or something, act. Prints the principal's id.
+
+    Example: daystar principals add --name "Jane Wanjiku" --role approver --approval-limit 200000
+    """
+    with _administrator() as (services, cause):
+        limit = cents_from_text(approval_limit, field="approval_limit") if approval_limit else 0
+        principal = dispatch(
+            services.store,
+            AddPrincipal(
+                uuid4(), name, PrincipalKind(kind), tuple(Role(role) for role in roles), limit
+            ),
+            cause,
+        )
+    click.echo(principal.id)
+
+
+@principals.command("list")
+def list_principals() -> None:
+    """List all principals.
+
+    Example: daystar principals list
+    """
+    with _administrator() as (services, cause):
+        for stream_id in _streams(services, PRINCIPAL_NAME):
+            principal = UnitOfWork(services.store, cause).get(Principal, stream_id)
+            limit = text_from_cents(principal.approval_limit_cents)
+            roles = ",".join(principal.roles)
+            click.echo(f"{stream_id}  {principal.kind:<7} {principal.name}  {roles}  {limit}")
+
+
+@click.group()
+def keys() -> None:
+    """API keys.
+
+    Example: daystar keys issue --name "Sage" --permission read_members
+    """
+
+
+@keys.command()
+@click.option("--name", required=True, help="The principal who will use the key.")
+@click.option("--permission", "permissions", type=click.Choice([*Permission]), multiple=True)
+def issue(name: str, permissions: tuple[str, ...]) -> None:
+    """Issue a key. It is shown once, alone on the last line.
+
+    Example: daystar keys issue --name "Sage" --permission read_members
+    """
+    with _administrator() as (services, cause):
+        key_id, key = issue_key(services, cause, name=name, permissions=permissions)
+    click.echo(f"key id {key_id}")
+    click.echo(key)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List all keys, revoked ones too.
+
+    Example: daystar keys list
+    """
+    with _administrator() as (services, cause):
+        for stream_id in _streams(services, KEY_DIGEST):
+            unit = UnitOfWork(services.store, cause)
+            key = unit.get(ApiKey, stream_id)
+            owner = unit.find(Principal, UUID(key.principal_id))
+            state = "revoked" if key.revoked else "open"
+            name = owner.name if owner else key.principal_id
+            click.echo(f"{stream_id}  {state:<8} {name}  {','.join(key.permissions)}")
+
+
+@keys.command()
+@click.argument("key_id", type=click.UUID)
+@click.option(
+    "--overlap-hours", default=24.0, show_default=True, help="How long the old key still opens."
+)
+def rotate(key_id: UUID, overlap_hours: float) -> None:
+    """Put a new key in the place of an old one. It is shown once, alone on the last line.
+
+    Example: daystar keys rotate 6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10 --overlap-hours 1
+    """
+    key = new_api_key()
+    with _administrator() as (services, cause):
+        old_expires_at = clock.now() + timedelta(hours=overlap_hours)
+        dispatch(services.store, RotateApiKey(key_id, key_sha256(key), old_expires_at), cause)
+    click.echo(f"the old key opens until {old_expires_at.isoformat()}")
+    click.echo(key)
+
+
+@keys.command()
+@click.argument("key_id", type=click.UUID)
+@click.option("--reason", required=True, help="Why; it is kept.")
+def revoke(key_id: UUID, reason: str) -> None:
+    """Close a key for good; within a second it opens nothing.
+
+    Example: daystar keys revoke 6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10 --reason "laptop stolen"
+    """
+    with _administrator() as (services, cause):
+        dispatch(services.store, RevokeApiKey(key_id, reason), cause)
+    click.echo("revoked")
+
+
+def issue_key(
+    services: Services, cause: Cause, *, name: str, permissions: tuple[str, ...]
+) -> tuple[UUID, str]:
+    """Issue a key to the principal of this name, who is made if there is none."""
+    found = UnitOfWork(services.store, cause).lookup(
+        PRINCIPAL_NAME, " ".join(name.split()).casefold()
+    )
+    principal_id = found[0] if found else uuid4()
+    if not found:
+        dispatch(
+            services.store,
+            AddPrincipal(principal_id, name, PrincipalKind.SYSTEM, (Role.OPERATOR,), 0),
+            cause,
+        )
+    key_id, key = uuid4(), new_api_key()
+    granted = tuple(Permission(permission) for permission in permissions)
+    command = IssueApiKey(key_id, principal_id, granted, key_sha256(key), clock.now())
+    dispatch(services.store, command, cause)
+    return key_id, key
+
+
+def _streams(services: Services, scope: str) -> list[UUID]:
+    with services.pool.connection() as connection:
+        rows = connection.execute(_SELECT_STREAMS_OF_SCOPE, (scope,)).fetchall()
+    return [row[0] for row in rows]

@@ -1,0 +1,48 @@
+"""`daystar`: the table of contents of the command line."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from app.cli.administration import keys, master_key, migrate, principals, projections, status
+from app.cli.processes import follow, intake, schedule, send, simulator, web
+from app.cli.up import up
+from infra.errors import InfrastructureError
+from infra.postgres.embedded import EmbeddedPostgresError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def daystar() -> None:
+    """The Daystar integration backend.
+
+    Example: daystar up
+    """
+
+
+for command in (
+    up,
+    web,
+    intake,
+    follow,
+    send,
+    schedule,
+    simulator,
+    migrate,
+    status,
+    keys,
+    principals,
+    projections,
+    master_key,
+):
+    daystar.add_command(command)
+
+
+def main() -> None:
+    """Run a command; what a person can mend is said in a sentence, without a traceback."""
+    try:
+        daystar(standalone_mode=True)
+    except (InfrastructureError, EmbeddedPostgresError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,189 @@
+"""The processes. Each runs alone or many times, stops on SIGTERM, loses nothing on SIGKILL."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import click
+import structlog
+from gunicorn.app.base import BaseApplication
+
+from app.factory import create_app
+from app.wiring import Services, running_database
+from infra.errors import InfrastructureError
+from infra.logs import configure_logs
+from infra.mpesa.client import DarajaClient
+from infra.mpesa.simulator.server import serve
+from infra.mpesa.simulator.settings import SimulatorSettings
+from infra.settings import Settings, SettingsError, read_settings, simulator_credentials
+
+HOUSEKEEPING_SECONDS = 3_600.0
+_log = structlog.get_logger()
+
+
+@click.command()
+def web() -> None:
+    """Serve the HTTP APIs and the callbacks.
+
+    Example: DAYSTAR_PORT=8080 daystar web
+    """
+    configure_logs(process="web")
+    settings = read_settings()
+    _WebServer(settings).run()
+
+
+@click.command()
+def intake() -> None:
+    """Turn stored callbacks into events.
+
+    Example: daystar intake
+    """
+    _run("intake", lambda services: [services.intake().run])
+
+
+@click.command()
+def follow() -> None:
+    """Keep the read models up with the log.
+
+    Example: daystar follow
+    """
+    _run("follow", lambda services: [services.follower().run])
+
+
+@click.group()
+def send() -> None:
+    """Hand due work to others.
+
+    Example: daystar send mpesa
+    """
+
+
+@send.command()
+def mpesa() -> None:
+    """Send due M-Pesa requests to Safaricom.
+
+    Example: daystar send mpesa
+    """
+    _run("send-mpesa", lambda services: [services.push_sender(_daraja(services)).run])
+
+
+@click.command()
+def schedule() -> None:
+    """Watch what waits: query unanswered pushes, stop waiting, forget what has expired.
+
+    Example: daystar schedule
+    """
+
+    def loops(services: Services) -> list[Callable[[threading.Event], None]]:
+        watching = [services.push_watch(services.daraja).run] if services.daraja else []
+        return [*watching, lambda stop: _keep_house(services, stop)]
+
+    _run("schedule", loops)
+
+
+@click.command()
+def simulator() -> None:
+    """Pretend to be Safaricom's Daraja (demo only).
+
+    Example: DAYSTAR_SIMULATOR_PORT=8090 daystar simulator
+    """
+    configure_logs(process="simulator")
+    settings = read_settings()
+    if not settings.is_demo:
+        raise SettingsError("The simulator runs in the demo only; this is production.")
+    credentials = simulator_credentials(settings.simulator_port)
+    serve(
+        SimulatorSettings(
+            consumer_key=credentials.consumer_key,
+            consumer_secret=credentials.consumer_secret,
+            short_code=credentials.short_code,
+            pass_key=credentials.pass_key,
+        ),
+        "127.0.0.1",
+        settings.simulator_port,
+    )
+
+
+def _run(
+    process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]
+) -> None:
+    """Run loops, a thread each, until SIGTERM or SIGINT."""
+    configure_logs(process=process)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings = read_settings()
+    with running_database(settings):
+        services = Services(settings)
+        services.store.log.check_server()
+        threads = [
+            threading.Thread(target=_until_stopped, args=(loop, stop)) for loop in loops(services)
+        ]
+        for thread in threads:
+            thread.start()
+        _log.info("process_started")
+        for thread in threads:
+            thread.join()
+        services.close()
+    _log.info("process_stopped")
+    if not stop.is_set():
+        raise InfrastructureError(f"{process} ended by itself")
+
+
+def _until_stopped(loop: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    """A loop that dies takes its process with it: the supervisor starts it afresh."""
+    try:
+        loop(stop)
+    except Exception:  # noqa: BLE001 (the edge of a loop)
+        _log.exception("loop_died")
+        signal.raise_signal(signal.SIGKILL)
+
+
+def _keep_house(services: Services, stop: threading.Event) -> None:
+    while True:
+        _log.info("idempotency_answers_expired", count=services.idempotency.expire())
+        if stop.wait(HOUSEKEEPING_SECONDS):
+            return
+
+
+def _daraja(services: Services) -> DarajaClient:
+    if services.daraja is None:
+        raise SettingsError(
+            "No M-Pesa credentials: set DAYSTAR_MPESA_CONSUMER_KEY, DAYSTAR_MPESA_CONSUMER_SECRET,"
+            " DAYSTAR_MPESA_SHORT_CODE and DAYSTAR_MPESA_PASS_KEY."
+        )
+    return services.daraja
+
+
+class _WebServer(BaseApplication):  # type: ignore[misc]
+    """gunicorn, told by our settings; each worker makes its own services after the fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": f"{self._settings.host}:{self._settings.port}",
+            "workers": self._settings.web_processes,
+            "threads": self._settings.web_threads,
+            "worker_class": "gthread",
+            "timeout": 30,
+            "graceful_timeout": 15,
+            "keepalive": 30,
+            "limit_request_line": 4094,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        configure_logs(process="web")
+        services = Services(self._settings, pool_size=self._settings.web_threads + 2)
+        services.store.log.check_server()
+        return create_app(services)

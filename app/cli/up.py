@@ -1,0 +1,143 @@
+"""`daystar up`: the whole house under one supervisor."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import click
+import requests
+import structlog
+
+from app.demo import load_demo
+from app.wiring import Services, database_urls, embedded_postgres, open_keyring
+from infra.logs import configure_logs
+from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from infra.postgres.migrate import migrate
+from infra.settings import Settings, read_settings
+from infra.supervisor import ChildSpec, Supervisor
+from projections.installation import install_read_models
+from projections.read_models import READ_MODELS
+
+READY_SECONDS_MAX = 90.0
+DATABASE_LOOK_SECONDS = 0.5
+_log = structlog.get_logger()
+
+BANNER = """
+Daystar is running{demo}. Stop it with Ctrl-C.
+
+  address   {url}
+  API key   {key}
+
+Try:
+  curl -s -H 'X-API-Key: {key}' '{url}/daystar-accounting/v1/members?per_page=3'
+  curl -s -H 'X-API-Key: {key}' '{url}/daystar-accounting/v1/contributions?per_page=3'
+  curl -s -X POST -H 'X-API-Key: {key}' -H 'Content-Type: application/json' \\
+    -H "Idempotency-Key: try-$(date +%s)" '{url}/daystar/v1/mpesa/stk-push' \\
+    -d '{{"member_id":"{member}","amount":"1500.00","payment_purpose":"monthly"}}'
+"""
+
+
+@click.command()
+def up() -> None:
+    """Start everything: database, migrations, web, intake, followers, senders, schedule.
+
+    Prints `ready http://127.0.0.1:PORT` when everything answers.
+
+    Example: DAYSTAR_PORT=8080 daystar up
+    """
+    configure_logs(process="up")
+    settings = read_settings()
+    embedded = embedded_postgres(settings)
+    if embedded is not None:
+        embedded.start()
+    stop = threading.Event()
+    try:
+        urls = database_urls(settings)
+        migrate(urls.owner)
+        install_read_models(urls.owner, READ_MODELS.values())
+        open_keyring(settings, urls.application)
+        if embedded is not None:
+            threading.Thread(target=_mind_database, args=(embedded, stop), daemon=True).start()
+        threading.Thread(target=_announce, args=(settings, stop), daemon=True).start()
+        Supervisor(children(settings)).run()
+    finally:
+        stop.set()
+        if embedded is not None:
+            embedded.stop()
+
+
+def children(settings: Settings) -> list[ChildSpec]:
+    """The processes of this house."""
+    commands = [["web"], ["intake"], ["follow"], ["schedule"]]
+    if settings.mpesa is not None:
+        commands.append(["send", "mpesa"])
+    if settings.is_demo and settings.mpesa_is_simulated:
+        commands.append(["simulator"])
+    return [
+        ChildSpec("-".join(command), [sys.executable, "-m", "app", *command])
+        for command in commands
+    ]
+
+
+def _mind_database(embedded: EmbeddedPostgres, stop: threading.Event) -> None:
+    """Start the embedded server again should it die."""
+    while not stop.wait(DATABASE_LOOK_SECONDS):
+        if embedded.is_running():
+            continue
+        _log.error("database_died")
+        try:
+            embedded.start()
+        except EmbeddedPostgresError as error:
+            _log.error("database_not_started", error=str(error))
+        else:
+            _log.info("database_restarted")
+
+
+def _announce(settings: Settings, stop: threading.Event) -> None:
+    """Wait until everything answers, load the demo, say so."""
+    if not _answers(f"{settings.local_url}/readyz", stop):
+        return
+    if settings.mpesa_is_simulated and not _answers(
+        f"http://127.0.0.1:{settings.simulator_port}/livez", stop
+    ):
+        return
+    if settings.is_demo:
+        services = Services(settings, pool_size=2)
+        try:
+            key = load_demo(services)
+            member = _any_member(services)
+        finally:
+            services.close()
+        if not _answers(f"{settings.local_url}/readyz", stop):
+            return
+        demo = (
+            " as a demo: simulated M-Pesa, invented members" if settings.mpesa_is_simulated else ""
+        )
+        click.echo(BANNER.format(demo=demo, url=settings.local_url, key=key, member=member))
+    click.echo(f"ready {settings.local_url}")
+
+
+def _any_member(services: Services) -> str:
+    with services.pool.connection() as connection:
+        row = connection.execute(
+            "SELECT stream_id FROM event_store.events WHERE topic = 'member.registered'"
+            " ORDER BY position LIMIT 1"
+        ).fetchone()
+    return str(row[0]) if row else "MEMBER_ID"
+
+
+def _answers(url: str, stop: threading.Event) -> bool:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline and not stop.is_set():
+        try:
+            answer = requests.get(url, timeout=2)
+            if answer.ok and answer.json().get("status") != "degraded":
+                return True
+        except (requests.RequestException, ValueError):
+            pass
+        stop.wait(0.1)
+    if not stop.is_set():
+        _log.error("not_ready_in_time", url=url, seconds=READY_SECONDS_MAX)
+    return False

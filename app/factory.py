@@ -1,0 +1,122 @@
+"""Makes the web application: blueprints, the context of each request, one way to fail."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+from werkzeug.exceptions import BadRequest
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import health
+from app.accounting import resources as accounting
+from app.auth import SERVICES
+from app.callbacks import mpesa as mpesa_callbacks
+from app.operations import contributions, members, mpesa
+from app.problems import Problem, register_problem_handlers
+from app.wiring import Services
+from infra.mpesa.addresses import is_loopback
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+BODY_BYTES_MAX = 64 * 1024
+ALIAS_PREFIX = "/wp-json/daystar-accounting/"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_log = structlog.get_logger()
+
+
+def create_app(services: Services) -> Flask:
+    """The application of one web process."""
+    app = Flask("daystar")
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        API_TITLE="Daystar Integration Backend",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.extensions[SERVICES] = services
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    api = _Api(app)
+    for described in (accounting, members, contributions, mpesa):
+        api.register_blueprint(described.blueprint)
+    app.register_blueprint(mpesa_callbacks.blueprint)
+    app.register_blueprint(health.blueprint)
+    register_problem_handlers(app)
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.wsgi_app = _Alias(app.wsgi_app)  # type: ignore[method-assign]
+    if services.settings.proxy_hops:
+        hops = services.settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    return app
+
+
+class _Api(Api):  # type: ignore[misc]
+    """flask-smorest without its own error shape: ours is one for the whole application."""
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to `app.problems`."""
+
+
+class _Alias:
+    """The older system's address leads to the same API."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(ALIAS_PREFIX):
+            environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/wp-json")
+        return self._application(environ, start_response)
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    asked = request.headers.get("X-Request-Id", "")
+    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    if not request.is_secure and not is_loopback(request.remote_addr):
+        raise Problem(403, "https_required", "Use https.")
+    if request.path.startswith("/daystar/") and request.method in ("POST", "PUT", "PATCH"):
+        _check_body()
+
+
+def _check_body() -> None:
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send the body as application/json.")
+    try:
+        request.get_data().decode()
+        request.get_json()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "malformed_json", "The body is not UTF-8.") from error
+    except (BadRequest, RecursionError) as error:
+        raise Problem(400, "malformed_json", "The body is not well-formed JSON.") from error
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
+    _log.info("request", **_summary(response))
+    return response
+
+
+def _summary(response: Response) -> dict[str, Any]:
+    """What is said of a request: its route, never its path or query, which may hold secrets."""
+    started = g.get("started")
+    caller = g.get("caller")
+    return {
+        "request_id": g.get("request_id"),
+        "method": request.method,
+        "route": str(request.url_rule) if request.url_rule else None,
+        "status": response.status_code,
+        "milliseconds": round((time.perf_counter() - started) * 1000, 1) if started else None,
+        "key_id": str(caller.key_id) if caller else None,
+    }

@@ -1,0 +1,91 @@
+"""Run a command under the request's Idempotency-Key: once, and answered the same ever after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Response, g, request
+
+from app.auth import services
+from app.problems import Problem
+from infra.event_store.dispatch import dispatch
+from infra.event_store.unit_of_work import Cause
+from infra.idempotency import Claim, Replay
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def cause(correlation_id: str | None = None) -> Cause:
+    """Who acts in this request, and in the course of what."""
+    return Cause(
+        actor=g.caller.principal_id,
+        correlation_id=correlation_id or g.request_id,
+        causation_id=f"request:{g.request_id}",
+    )
+
+
+def run_once(
+    command: Any,
+    *,
+    answer: Callable[[Any], dict[str, Any]],
+    status: int,
+    because: Cause,
+    key_required: bool = True,
+) -> Response:
+    """Dispatch a command and answer it; with the same key, answer again without doing it again.
+
+    Raises:
+        Problem: the Idempotency-Key is missing or malformed.
+        KeyInFlight, KeyUsedForOtherBody: as `infra.idempotency` says.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if not key and not key_required:
+        return _json(orjson.dumps(answer(dispatch(services().store, command, because))), status)
+    if not _KEY.fullmatch(key):
+        raise Problem(
+            400,
+            "idempotency_key_required",
+            "Send an Idempotency-Key header of 1 to 255 visible characters, new for each payment.",
+        )
+    keys = services().idempotency
+    held = keys.claim(
+        scope=f"{g.caller.key_id}\n{request.method}\n{request.path}",
+        key=key,
+        body=orjson.dumps(request.get_json(), option=orjson.OPT_SORT_KEYS).decode(),
+    )
+    if isinstance(held, Replay):
+        response = _json(held.body, held.status)
+        response.headers["Idempotency-Replayed"] = "true"
+        return response
+    return _run_claimed(held, command, answer=answer, status=status, because=because)
+
+
+def _run_claimed(
+    claim: Claim,
+    command: Any,
+    *,
+    answer: Callable[[Any], dict[str, Any]],
+    status: int,
+    because: Cause,
+) -> Response:
+    keys = services().idempotency
+    body = b""
+
+    def stored(result: Any) -> Any:
+        nonlocal body
+        body = orjson.dumps(answer(result))
+        return keys.answer(claim, status=status, body=body)
+
+    try:
+        dispatch(services().store, command, because, answer=stored)
+    except Exception:
+        keys.release(claim)  # keeps the answer, should the append have come through after all
+        raise
+    return _json(body, status)
+
+
+def _json(body: bytes, status: int) -> Response:
+    return Response(body, status=status, content_type="application/json")

@@ -1,0 +1,1 @@
+"""The operations API: commands, one module a noun."""

@@ -1,0 +1,78 @@
+"""`POST /daystar/v1/members`: registering people."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Response
+from flask_smorest import Blueprint
+from marshmallow import fields, validate
+
+from app.auth import requires, services
+from app.fields import StrictSchema, Text
+from app.idempotent import cause, run_once
+from domain.api_keys.api_key import Permission
+from domain.dates import business_day
+from domain.members.commands import RegisterMember
+from domain.members.member import Member
+from infra import clock
+from infra.member_numbers import next_member_number
+
+blueprint = Blueprint(
+    "members", __name__, url_prefix="/daystar/v1", description="Registering members."
+)
+
+
+class RegisterMemberBody(StrictSchema):
+    """Who is to become a member. Without a member number the next free one is given."""
+
+    member_number = Text(validate=validate.Length(3, 16))
+    first_name = Text(required=True, validate=validate.Length(1, 60))
+    last_name = Text(required=True, validate=validate.Length(1, 60))
+    phone = Text(required=True, validate=validate.Length(9, 24))
+    email = Text(validate=validate.Length(3, 254), allow_none=True, load_default=None)
+    id_number = Text(required=True, validate=validate.Length(5, 12))
+    registration_date = fields.Date()
+
+
+class RegisteredAnswer(StrictSchema):
+    """The new member."""
+
+    id = fields.UUID(required=True)
+    member_number = fields.String(required=True)
+    status = fields.String(required=True)
+    registration_date = fields.Date(required=True)
+
+
+@blueprint.route("/members", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(RegisterMemberBody)
+@blueprint.response(201, RegisteredAnswer)
+def register_member(body: dict[str, Any]) -> Response:
+    """Register a member and open their account."""
+    today = business_day(clock.now())
+    number = body.get("member_number") or next_member_number(
+        services().pool, prefix=services().settings.member_number_prefix, year=today.year
+    )
+    command = RegisterMember(
+        member_id=uuid4(),
+        member_number=number,
+        first_name=body["first_name"],
+        last_name=body["last_name"],
+        phone=body["phone"],
+        email=body["email"],
+        national_id=body["id_number"],
+        registered_on=body.get("registration_date", today),
+        today=today,
+    )
+    return run_once(command, answer=_answer, status=201, because=cause(), key_required=False)
+
+
+def _answer(member: Member) -> dict[str, Any]:
+    return {
+        "id": str(member.id),
+        "member_number": member.member_number,
+        "status": member.status,
+        "registration_date": member.registered_on,
+    }

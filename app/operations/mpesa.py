@@ -1,0 +1,125 @@
+"""`/daystar/v1/mpesa`: asking members to pay, and looking at what became of it."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Response
+from flask_smorest import Blueprint
+from marshmallow import fields, validate
+
+from app.auth import requires, services
+from app.fields import Amount, StrictSchema, Text
+from app.idempotent import cause, run_once
+from app.problems import Problem
+from domain.api_keys.api_key import Permission
+from domain.contributions.rules import ContributionType
+from domain.money import text_from_cents
+from domain.mpesa.commands import RequestPush
+from domain.mpesa.errors import PushNotFound
+from domain.mpesa.stk_push import Push
+from infra import clock
+from infra.event_store.unit_of_work import UnitOfWork
+from projections.mpesa_transactions import transaction_json
+
+ACCOUNT_REFERENCE_LENGTH = 12  # the longest M-Pesa carries
+FRESH_SECONDS_MAX = 2.0
+_ALPHABET = string.ascii_uppercase + string.digits
+
+blueprint = Blueprint(
+    "mpesa", __name__, url_prefix="/daystar/v1/mpesa", description="Asking members to pay."
+)
+
+
+class PushBody(StrictSchema):
+    """Whom to ask, for what, for how much. Without a phone, the member's own is asked."""
+
+    member_id = fields.UUID(required=True)
+    amount = Amount(required=True, metadata={"type": "string", "example": "2000.00"})
+    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
+    phone = Text(validate=validate.Length(9, 24), allow_none=True, load_default=None)
+
+
+class PushAnswer(StrictSchema):
+    """The push, accepted by us; Safaricom has not been asked yet."""
+
+    id = fields.UUID(required=True)
+    member_id = fields.UUID(required=True)
+    amount = fields.String(required=True)
+    payment_purpose = fields.String(required=True)
+    account_reference = fields.String(required=True)
+    status = fields.String(required=True)
+
+
+@blueprint.route("/stk-push", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(PushBody)
+@blueprint.response(202, PushAnswer)
+def request_push(body: dict[str, Any]) -> Response:
+    """Ask a member's phone to pay. Needs an Idempotency-Key. What follows is told by the id."""
+    credentials = services().settings.mpesa
+    if credentials is None:
+        raise Problem(409, "mpesa_not_configured", "No M-Pesa credentials are configured.")
+    command = RequestPush(
+        push_id=uuid4(),
+        member_id=body["member_id"],
+        phone=body["phone"],
+        purpose=body["payment_purpose"],
+        amount_cents=body["amount"],
+        account_reference="".join(
+            secrets.choice(_ALPHABET) for _ in range(ACCOUNT_REFERENCE_LENGTH)
+        ),
+        short_code=credentials.short_code,
+        now=clock.now(),
+        rules=services().settings.contribution_rules,
+    )
+    # The push's own id is the thread through all that follows, from here to the member's SMS.
+    response = run_once(
+        command, answer=_answer, status=202, because=cause(correlation_id=str(command.push_id))
+    )
+    response.headers["Location"] = f"/daystar/v1/mpesa/transactions/{response.json['id']}"  # type: ignore[index]
+    return response
+
+
+@blueprint.route("/transactions/<uuid:transaction_id>")
+@requires(Permission.OPERATE)
+@blueprint.response(200)
+def show_transaction(transaction_id: UUID) -> Response:
+    """One transaction: its state, its receipt, where its money went."""
+    json_text = transaction_json(services().pool, transaction_id)
+    if json_text is None:
+        json_text = _awaited(transaction_id)
+    return Response(json_text, content_type="application/json")
+
+
+def _awaited(transaction_id: UUID) -> str:
+    """A push asked for a moment ago: the read model is about to have it."""
+    if UnitOfWork(services().store, cause()).find(Push, transaction_id) is None:
+        raise PushNotFound
+    deadline = time.monotonic() + FRESH_SECONDS_MAX
+    while time.monotonic() < deadline:
+        json_text = transaction_json(services().pool, transaction_id)
+        if json_text is not None:
+            return json_text
+        time.sleep(0.02)
+    raise Problem(
+        503,
+        "read_model_behind",
+        "This transaction exists, but its read model lags behind. Please try again.",
+        headers={"Retry-After": "2"},
+    )
+
+
+def _answer(push: Push) -> dict[str, Any]:
+    return {
+        "id": str(push.id),
+        "member_id": push.member_id,
+        "amount": text_from_cents(push.push_cents),
+        "payment_purpose": push.purpose,
+        "account_reference": push.account_reference,
+        "status": push.state,
+    }

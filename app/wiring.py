@@ -1,0 +1,186 @@
+"""Builds every object, once a process. Nothing else in the house constructs its collaborators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from consumers.mpesa.due_pushes import DuePushes
+from consumers.mpesa.intake import Intake
+from consumers.mpesa.sender import PushSender
+from consumers.mpesa.waiting import PushWatch
+from infra import clock
+from infra.callbacks import CallbackStore
+from infra.event_store.personal_keys import PersonalKeys
+from infra.event_store.reader import LogReader
+from infra.event_store.unit_of_work import EventStore
+from infra.idempotency import IdempotencyKeys
+from infra.key_check import KeyCheck
+from infra.keyring import Keyring, MasterKeyError, new_master_key
+from infra.mpesa.client import DarajaClient
+from infra.mpesa.tokens import DatabaseTokens
+from infra.postgres.embedded import EmbeddedPostgres
+from infra.postgres.migrate import APPLICATION_ROLE
+from infra.postgres.pool import application_url, open_pool
+from infra.settings import Settings
+from projections.follower import Follower
+from projections.read_models import READ_MODELS
+
+FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
+_MASTER_KEY_FILE = "master.key"
+
+
+@dataclass(frozen=True)
+class DatabaseUrls:
+    """Where the database is: as its owner, who migrates, and as the application."""
+
+    owner: str
+    application: str
+
+
+def embedded_postgres(settings: Settings) -> EmbeddedPostgres | None:
+    """The server we start ourselves, where no other was given."""
+    if settings.database_url is not None:
+        return None
+    return EmbeddedPostgres(settings.data_directory / "postgres")
+
+
+def database_urls(settings: Settings) -> DatabaseUrls:
+    """The given database, or the embedded one."""
+    embedded = embedded_postgres(settings)
+    if embedded is not None:
+        return DatabaseUrls(
+            embedded.url("postgres", "daystar"), embedded.url(APPLICATION_ROLE, "daystar")
+        )
+    assert settings.database_url is not None
+    return DatabaseUrls(settings.database_owner_url or settings.database_url, settings.database_url)
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
+    """The database, started for as long as it is needed where nobody else runs it."""
+    embedded = embedded_postgres(settings)
+    ours = embedded is not None and not embedded.is_running()
+    if embedded is not None and ours:
+        embedded.start()
+    try:
+        yield database_urls(settings)
+    finally:
+        if embedded is not None and ours:
+            embedded.stop()
+
+
+def open_keyring(settings: Settings, url: str) -> Keyring:
+    """The keyring of this database; its master key is made only while the database is empty.
+
+    Raises:
+        MasterKeyError: the key is missing or another's.
+    """
+    with psycopg.connect(
+        application_url(url, statement_timeout_milliseconds=5_000), autocommit=True
+    ) as connection:
+        master_keys = settings.master_key or _kept_master_key(settings, connection)
+        return Keyring.open(connection, master_keys)
+
+
+def _kept_master_key(settings: Settings, connection: psycopg.Connection[tuple[object, ...]]) -> str:
+    path = settings.data_directory / _MASTER_KEY_FILE
+    if path.exists():
+        return path.read_text().strip()
+    known = connection.execute("SELECT 1 FROM secrets.master_key LIMIT 1").fetchone()
+    if known is not None:
+        raise MasterKeyError(
+            f"This database is encrypted, and there is neither DAYSTAR_MASTER_KEY nor {path.name}"
+            " in DAYSTAR_DATA_DIR. Bring the original key back; a new one cannot read it."
+        )
+    return _write_once(path, new_master_key())
+
+
+def _write_once(path: Path, text: str) -> str:
+    """Write the file unless another process was first; answer what it holds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    return text
+
+
+class Services:
+    """What a process works with, made as it is asked for."""
+
+    def __init__(self, settings: Settings, *, pool_size: int = 10) -> None:
+        self.settings = settings
+        self._pool_size = pool_size
+
+    @cached_property
+    def pool(self) -> ConnectionPool:
+        return open_pool(database_urls(self.settings).application, size_max=self._pool_size)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        return open_keyring(self.settings, database_urls(self.settings).application)
+
+    @cached_property
+    def store(self) -> EventStore:
+        return EventStore.open(self.pool, self.keyring)
+
+    @cached_property
+    def key_check(self) -> KeyCheck:
+        return KeyCheck(self.store)
+
+    @cached_property
+    def idempotency(self) -> IdempotencyKeys:
+        return IdempotencyKeys(self.pool, self.keyring)
+
+    @cached_property
+    def callbacks(self) -> CallbackStore:
+        return CallbackStore(self.pool, self.keyring)
+
+    @cached_property
+    def daraja(self) -> DarajaClient | None:
+        """The M-Pesa client, or None where no credentials are configured."""
+        credentials = self.settings.mpesa
+        if credentials is None:
+            return None
+        tokens = DatabaseTokens(credentials, self.pool, self.keyring)
+        return DarajaClient(credentials, tokens, clock=clock.now)
+
+    def follower(self) -> Follower:
+        pool = open_pool(
+            database_urls(self.settings).application,
+            size_max=2,
+            statement_timeout_milliseconds=FOLLOWER_TIMEOUT_MILLISECONDS,
+            name="daystar-follow",
+        )
+        reader = LogReader(pool, PersonalKeys(pool, self.keyring))
+        return Follower(pool, reader, READ_MODELS.values())
+
+    def intake(self) -> Intake:
+        return Intake(self.store, self.callbacks)
+
+    def push_sender(self, daraja: DarajaClient) -> PushSender:
+        return PushSender(
+            self.store, DuePushes(self.pool), daraja, callback_url=self.stk_callback_url
+        )
+
+    def push_watch(self, daraja: DarajaClient) -> PushWatch:
+        return PushWatch(self.store, DuePushes(self.pool), daraja, self.settings.patience)
+
+    def stk_callback_url(self, push_id: UUID) -> str:
+        """Where Safaricom is to tell what became of a push."""
+        return f"{self.settings.public_url}/hooks/stk/{self.keyring.callback_token('stk', push_id)}"
+
+    def close(self) -> None:
+        if "pool" in vars(self):
+            self.pool.close()

@@ -1,0 +1,152 @@
+"""From stored callback to decision: read it, dispatch it, note what became of it.
+
+Callbacks are decided in batches, one append for many: that is what makes it fast. Whatever goes
+wrong in a batch is done again one by one, so no callback suffers for another.
+"""
+
+from __future__ import annotations
+
+import threading
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from domain.command_handlers import COMMAND_HANDLERS
+from domain.errors import DomainError
+from domain.identities import account_id, receipt_id
+from domain.mpesa.commands import RecordPushResult
+from domain.mpesa.handlers import NEEDS_A_PERSON, Outcome
+from domain.mpesa.stk_push import Push
+from infra import clock
+from infra.callbacks import ATTEMPTS_MAX, CallbackStore, Settlement, StoredCallback
+from infra.errors import InfrastructureError
+from infra.event_store.dispatch import dispatch
+from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
+from infra.mpesa.callbacks import StkCallback, UnreadableCallback, read_stk_callback
+
+BATCH_CALLBACKS = 60  # each makes at most seven events, and a commit holds 500
+POLL_SECONDS_BUSY = 0.004
+POLL_SECONDS_IDLE = 0.1
+_POLL_GROWTH = 1.15
+_RETRY_SECONDS = 1.0
+_ACTOR = "system:mpesa-intake"
+
+_log = structlog.get_logger()
+
+
+class Intake:
+    """Works the table of stored callbacks. Any number of them may run."""
+
+    def __init__(self, store: EventStore, callbacks: CallbackStore) -> None:
+        self._store = store
+        self._callbacks = callbacks
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until told to stop. A database that is away is waited for."""
+        pause = POLL_SECONDS_BUSY
+        while not stop.wait(pause):
+            try:
+                worked = self.work_once()
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("database_away", error=type(error).__name__)
+                pause = _RETRY_SECONDS
+                continue
+            pause = POLL_SECONDS_BUSY if worked else min(pause * _POLL_GROWTH, POLL_SECONDS_IDLE)
+
+    def work_once(self) -> int:
+        """Take up one batch. Answers how many callbacks were taken up."""
+        claimed = self._callbacks.claim(BATCH_CALLBACKS)
+        if not claimed:
+            return 0
+        readable: list[tuple[StoredCallback, StkCallback]] = []
+        settlements: list[Settlement] = []
+        for callback in claimed:
+            try:
+                readable.append((callback, read_stk_callback(callback.body)))
+            except UnreadableCallback as error:
+                _log.warning("callback_unreadable", callback=callback.callback_id)
+                note = f"unreadable: {error.reason}"
+                settlements.append(Settlement(callback.callback_id, note, set_aside=True))
+        settlements.extend(self._decide_together(readable))
+        self._callbacks.settle(settlements)
+        return len(claimed)
+
+    def _decide_together(
+        self, readable: list[tuple[StoredCallback, StkCallback]]
+    ) -> list[Settlement]:
+        if len(readable) > 1:
+            try:
+                return self._decide_batch(readable)
+            except (DomainError, InfrastructureError, psycopg.Error) as error:
+                _log.info("batch_taken_apart", error=type(error).__name__, size=len(readable))
+        settled = (self._decide_one(callback, told) for callback, told in readable)
+        return [settlement for settlement in settled if settlement is not None]
+
+    def _decide_batch(self, readable: list[tuple[StoredCallback, StkCallback]]) -> list[Settlement]:
+        unit = UnitOfWork(self._store, _cause(readable[0][0]))
+        unit.prefetch(_streams(readable))
+        pushes = (unit.find(Push, callback.subject_id) for callback, _ in readable)
+        unit.prefetch(account_id(UUID(push.member_id)) for push in pushes if push is not None)
+        settlements = []
+        for callback, told in readable:
+            unit.cause = _cause(callback)
+            outcome = COMMAND_HANDLERS[RecordPushResult](_command(callback, told), unit)
+            settlements.append(_settlement(callback, outcome))
+        unit.commit()
+        return settlements
+
+    def _decide_one(self, callback: StoredCallback, told: StkCallback) -> Settlement | None:
+        try:
+            outcome = dispatch(self._store, _command(callback, told), _cause(callback))
+        except DomainError as error:
+            return Settlement(callback.callback_id, error.code, set_aside=True)
+        except (psycopg.OperationalError, PoolTimeout):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a loop: one bad callback holds up no other
+            _log.exception("callback_failed", callback=callback.callback_id)
+            note = f"failed: {type(error).__name__}"
+            if callback.attempts >= ATTEMPTS_MAX:
+                return Settlement(callback.callback_id, note, set_aside=True)
+            self._callbacks.postpone(callback, note=note)
+            return None
+        return _settlement(callback, outcome)
+
+
+def _streams(readable: list[tuple[StoredCallback, StkCallback]]) -> list[UUID]:
+    pushes = [callback.subject_id for callback, _ in readable]
+    receipts = [
+        receipt_id(told.payment.receipt_number) for _, told in readable if told.payment is not None
+    ]
+    return pushes + receipts
+
+
+def _command(callback: StoredCallback, told: StkCallback) -> RecordPushResult:
+    payment = told.payment
+    return RecordPushResult(
+        push_id=callback.subject_id,
+        checkout_request_id=told.checkout_request_id,
+        result_code=told.result_code,
+        result_description=told.result_description,
+        receipt_number=payment.receipt_number if payment else None,
+        amount_cents=payment.amount_cents if payment else None,
+        paid_at=payment.paid_at if payment else None,
+        payer_phone=payment.payer_phone if payment else None,
+        now=clock.now(),
+    )
+
+
+def _cause(callback: StoredCallback) -> Cause:
+    return Cause(_ACTOR, callback.correlation_id, f"callback:{callback.callback_id}")
+
+
+def _settlement(callback: StoredCallback, outcome: Outcome) -> Settlement:
+    set_aside = outcome in NEEDS_A_PERSON
+    _log.info(
+        "callback_settled",
+        callback=callback.callback_id,
+        correlation_id=callback.correlation_id,
+        outcome=str(outcome),
+    )
+    return Settlement(callback.callback_id, str(outcome), set_aside=set_aside)

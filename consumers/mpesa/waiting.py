@@ -1,0 +1,106 @@
+"""What is done about pushes that nobody has answered: doubt them, ask about them, stop waiting."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import structlog
+from psycopg_pool import PoolTimeout
+
+from consumers.mpesa.due_pushes import DuePush, DuePushes
+from domain.mpesa.commands import RecordQueryAnswer
+from domain.mpesa.handlers import Outcome
+from domain.mpesa.sending import RecordDoubt, StopWaiting
+from domain.mpesa.stk_push import Push
+from infra import clock
+from infra.event_store.dispatch import dispatch
+from infra.event_store.errors import Contention
+from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
+from infra.mpesa.client import DarajaClient
+from infra.mpesa.outcomes import NotAnswered, QueryAnswer, QueryOutcome
+from infra.settings import MpesaPatience
+
+POLL_SECONDS = 0.5
+QUERIES_A_ROUND_MAX = 5  # Safaricom slows down those who ask faster than some five a second
+DOUBTS_A_ROUND_MAX = 100
+_ACTOR = "system:schedule"
+
+_log = structlog.get_logger()
+
+
+class PushWatch:
+    """Watches over pushes that wait. Any number of them may run."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        due: DuePushes,
+        client: DarajaClient,
+        patience: MpesaPatience,
+    ) -> None:
+        self._store = store
+        self._due = due
+        self._client = client
+        self._patience = patience
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until told to stop."""
+        while not stop.wait(POLL_SECONDS):
+            try:
+                self.work_once()
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("database_away", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - the edge of a loop: what is due stays due
+                _log.exception("push_watch_failed")
+
+    def work_once(self) -> None:
+        """Do what is due at this moment."""
+        for due in self._due.claim(
+            "doubt", wait_seconds=self._patience.answer_seconds, limit=DOUBTS_A_ROUND_MAX
+        ):
+            reason = "The answer to the request never came."
+            self._dispatch(RecordDoubt(due.push_id, reason, clock.now()), due)
+        waits = {
+            "verify": self._patience.failure_query_seconds,
+            "query": self._patience.first_query_seconds,
+        }
+        for action, wait_seconds in waits.items():
+            for due in self._due.claim(
+                action, wait_seconds=wait_seconds, limit=QUERIES_A_ROUND_MAX
+            ):
+                self._ask(due, action)
+
+    def _ask(self, due: DuePush, action: str) -> None:
+        push = UnitOfWork(self._store, _cause(due)).get(Push, due.push_id)
+        if not push.is_open or push.checkout_request_id is None:
+            return
+        answer = self._client.query(checkout_request_id=push.checkout_request_id)
+        if isinstance(answer, QueryAnswer) and self._record(due, answer):
+            return
+        if (clock.now() - due.since).total_seconds() > self._patience.give_up_seconds:
+            self._dispatch(StopWaiting(due.push_id, clock.now()), due)
+            return
+        self._due.postpone(due.push_id, action, seconds=self._pause(due, answer))
+
+    def _record(self, due: DuePush, answer: QueryAnswer) -> bool:
+        """Whether the answer was definite."""
+        command = RecordQueryAnswer(
+            due.push_id, answer.result_code, answer.result_description, clock.now()
+        )
+        return self._dispatch(command, due) is not Outcome.STILL_PENDING
+
+    def _dispatch(self, command: object, due: DuePush) -> object:
+        try:
+            return dispatch(self._store, command, _cause(due))
+        except Contention:
+            return None  # whoever was faster has moved the push on
+
+    def _pause(self, due: DuePush, answer: QueryOutcome) -> float:
+        backoff = self._patience.query_backoff_seconds
+        pause = backoff[min(due.attempts, len(backoff)) - 1]
+        return max(pause, answer.retry_after_seconds) if isinstance(answer, NotAnswered) else pause
+
+
+def _cause(due: DuePush) -> Cause:
+    return Cause(_ACTOR, str(due.push_id))

@@ -1,0 +1,1 @@
+"""API keys: how systems show who they are. The key itself is never kept, only its SHA-256."""

@@ -1,0 +1,87 @@
+"""How API keys are issued, rotated and revoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from domain.api_keys.api_key import (
+    KEY_DIGEST,
+    ApiKey,
+    ApiKeyNotFound,
+    KeyDigestTaken,
+    Permission,
+)
+from domain.errors import InvalidInput
+from domain.store import AggregateStore, Key
+
+
+@dataclass(frozen=True)
+class IssueApiKey:
+    """Give a principal a key. Only the key's SHA-256 comes this far."""
+
+    key_id: UUID
+    principal_id: UUID
+    permissions: tuple[Permission, ...]
+    sha256: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class RotateApiKey:
+    """Replace a key; the old one opens until the given moment."""
+
+    key_id: UUID
+    sha256: str
+    old_expires_at: datetime
+
+
+@dataclass(frozen=True)
+class RevokeApiKey:
+    """Close a key for good."""
+
+    key_id: UUID
+    reason: str
+
+
+def issue_api_key(command: IssueApiKey, store: AggregateStore) -> ApiKey:
+    """Issue a key with at least one permission."""
+    if not command.permissions:
+        raise InvalidInput("permissions", "Give the key at least one permission.")
+    key = ApiKey.issue(
+        key_id=command.key_id,
+        principal_id=command.principal_id,
+        permissions=command.permissions,
+        sha256=command.sha256,
+        issued_at=command.now,
+    )
+    store.save(key, claims=(_digest_key(command.sha256),))
+    return key
+
+
+def rotate_api_key(command: RotateApiKey, store: AggregateStore) -> ApiKey:
+    """Rotate a key that is still open."""
+    key = _existing(command.key_id, store)
+    key.rotate(sha256=command.sha256, old_expires_at=command.old_expires_at)
+    store.save(key, claims=(_digest_key(command.sha256),))
+    return key
+
+
+def revoke_api_key(command: RevokeApiKey, store: AggregateStore) -> ApiKey:
+    """Revoke a key; revoking it again changes nothing."""
+    key = _existing(command.key_id, store)
+    key.revoke(reason=command.reason)
+    store.save(key)
+    return key
+
+
+def _existing(key_id: UUID, store: AggregateStore) -> ApiKey:
+    key = store.find(ApiKey, key_id)
+    if key is None:
+        raise ApiKeyNotFound
+    return key
+
+
+def _digest_key(sha256: str) -> Key:
+    return Key(KEY_DIGEST, sha256, taken=KeyDigestTaken)

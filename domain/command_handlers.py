@@ -1,0 +1,35 @@
+"""The table of contents of all that can be done: each command, and the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from domain.api_keys import handlers as api_keys
+from domain.contributions import commands as contribution_commands
+from domain.contributions import handlers as contributions
+from domain.members import commands as member_commands
+from domain.members import handlers as members
+from domain.mpesa import commands as mpesa_commands
+from domain.mpesa import handlers as mpesa
+from domain.mpesa import sending
+from domain.principals import principal as principals
+
+COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
+    member_commands.RegisterMember: members.register_member,
+    contribution_commands.RecordContribution: contributions.record_contribution,
+    contribution_commands.ReverseContribution: contributions.reverse_contribution,
+    mpesa_commands.RequestPush: mpesa.request_push,
+    mpesa_commands.RecordPushResult: mpesa.record_push_result,
+    mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
+    sending.StartSending: sending.start_sending,
+    sending.RecordAcknowledgement: sending.record_acknowledgement,
+    sending.RecordNotSent: sending.record_not_sent,
+    sending.RecordRefusal: sending.record_refusal,
+    sending.RecordDoubt: sending.record_doubt,
+    sending.StopWaiting: sending.stop_waiting,
+    principals.AddPrincipal: principals.add_principal,
+    api_keys.IssueApiKey: api_keys.issue_api_key,
+    api_keys.RotateApiKey: api_keys.rotate_api_key,
+    api_keys.RevokeApiKey: api_keys.revoke_api_key,
+}

@@ -1,0 +1,1 @@
+"""Contributions: money that members put in, held in one account a member."""

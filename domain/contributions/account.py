@@ -1,0 +1,169 @@
+"""A member's account: every shilling the member has put in, and what became of it.
+
+The account is the boundary within which no balance goes below zero.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from domain.aggregate import Aggregate, Created, Event, event
+from domain.contributions.errors import AlreadyReversed, BalanceTooLow, ContributionNotFound
+from domain.contributions.rules import ContributionType, PaymentMethod
+
+
+class MemberAccount(Aggregate):
+    """One member's deposits, share capital and registration fees, in cents."""
+
+    TOPIC = "account"
+    SNAPSHOT_EVERY = 100
+
+    class Opened(Created):
+        """The account exists; its balances are zero."""
+
+        TOPIC = "account.opened"
+
+        member_id: str
+        member_number: str
+
+    class ContributionReceived(Event):
+        """Money came in. `balance_cents` is that of its contribution type, after it."""
+
+        TOPIC = "account.contribution-received"
+
+        contribution_id: str
+        member_id: str
+        member_number: str
+        contribution_type: str
+        amount_cents: int
+        payment_method: str
+        payment_reference: str
+        contributed_on: str
+        source_id: str | None
+        balance_cents: int
+        contributed_cents: int
+
+    class ContributionReversed(Event):
+        """An earlier contribution was undone, wholly."""
+
+        TOPIC = "account.contribution-reversed"
+
+        contribution_id: str
+        member_id: str
+        contribution_type: str
+        amount_cents: int
+        reason: str
+        reversed_on: str
+        balance_cents: int
+        contributed_cents: int
+
+    @event(Opened)
+    def __init__(self, *, member_id: str, member_number: str) -> None:
+        self.member_id = member_id
+        self.member_number = member_number
+        self.balances_cents: dict[str, int] = dict.fromkeys(ContributionType, 0)
+        self.contributed_cents = 0
+        self.contributions: dict[str, dict[str, Any]] = {}
+
+    def receive(
+        self,
+        *,
+        contribution_id: UUID,
+        contribution_type: ContributionType,
+        amount_cents: int,
+        payment_method: PaymentMethod,
+        payment_reference: str,
+        contributed_on: date,
+        source_id: UUID | None = None,
+    ) -> None:
+        """Take money in. A contribution that is already here changes nothing."""
+        assert amount_cents > 0, "a contribution is above zero"
+        if str(contribution_id) in self.contributions:
+            return
+        self._received(
+            contribution_id=str(contribution_id),
+            member_id=self.member_id,
+            member_number=self.member_number,
+            contribution_type=str(contribution_type),
+            amount_cents=amount_cents,
+            payment_method=str(payment_method),
+            payment_reference=payment_reference,
+            contributed_on=contributed_on.isoformat(),
+            source_id=str(source_id) if source_id else None,
+            balance_cents=self.balances_cents[contribution_type] + amount_cents,
+            contributed_cents=self.contributed_cents + amount_cents,
+        )
+
+    @event(ContributionReceived)
+    def _received(
+        self,
+        *,
+        contribution_id: str,
+        member_id: str,
+        member_number: str,
+        contribution_type: str,
+        amount_cents: int,
+        payment_method: str,
+        payment_reference: str,
+        contributed_on: str,
+        source_id: str | None,
+        balance_cents: int,
+        contributed_cents: int,
+    ) -> None:
+        self.contributions[contribution_id] = {
+            "type": contribution_type,
+            "amount_cents": amount_cents,
+            "method": payment_method,
+            "reference": payment_reference,
+            "source_id": source_id,
+            "reversed": False,
+        }
+        self.balances_cents[contribution_type] = balance_cents
+        self.contributed_cents = contributed_cents
+
+    def reverse(self, *, contribution_id: UUID, reason: str, reversed_on: date) -> dict[str, Any]:
+        """Undo a contribution, once. Answers what was reversed.
+
+        Raises:
+            ContributionNotFound: it was never here.
+            AlreadyReversed: it was undone before.
+            BalanceTooLow: its money is no longer in the account.
+        """
+        contribution = self.contributions.get(str(contribution_id))
+        if contribution is None:
+            raise ContributionNotFound
+        if contribution["reversed"]:
+            raise AlreadyReversed
+        balance_cents = self.balances_cents[contribution["type"]] - contribution["amount_cents"]
+        if balance_cents < 0:
+            raise BalanceTooLow
+        self._reversed(
+            contribution_id=str(contribution_id),
+            member_id=self.member_id,
+            contribution_type=contribution["type"],
+            amount_cents=contribution["amount_cents"],
+            reason=reason,
+            reversed_on=reversed_on.isoformat(),
+            balance_cents=balance_cents,
+            contributed_cents=self.contributed_cents - contribution["amount_cents"],
+        )
+        return contribution
+
+    @event(ContributionReversed)
+    def _reversed(
+        self,
+        *,
+        contribution_id: str,
+        member_id: str,
+        contribution_type: str,
+        amount_cents: int,
+        reason: str,
+        reversed_on: str,
+        balance_cents: int,
+        contributed_cents: int,
+    ) -> None:
+        self.contributions[contribution_id]["reversed"] = True
+        self.balances_cents[contribution_type] = balance_cents
+        self.contributed_cents = contributed_cents

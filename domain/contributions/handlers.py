@@ -1,0 +1,108 @@
+"""How contributions are recorded and undone by people. M-Pesa's own way in is `domain.mpesa`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from domain.contributions.account import MemberAccount
+from domain.contributions.commands import RecordContribution, ReverseContribution
+from domain.contributions.errors import ReferenceAlreadyUsed
+from domain.contributions.rules import PaymentMethod
+from domain.dates import checked_value_day
+from domain.errors import InvalidInput
+from domain.identities import account_id
+from domain.members.errors import MemberNotFound
+from domain.mpesa.errors import ReceiptStillAwaited
+from domain.mpesa.receipt import Receipt
+from domain.mpesa.stk_push import Push
+from domain.store import AggregateStore, Key
+
+PAYMENT_REFERENCE = "contribution.reference"
+"""Scope: one bank or payroll reference pays one member once for one type of contribution."""
+
+REFERENCE_LENGTH_MAX = 40
+REASON_LENGTH_MAX = 200
+
+
+def record_contribution(command: RecordContribution, store: AggregateStore) -> MemberAccount:
+    """Record money paid by other ways than M-Pesa."""
+    if command.payment_method is PaymentMethod.MPESA:
+        raise InvalidInput(
+            "payment_method", "M-Pesa payments record themselves; choose cash, bank or check_off."
+        )
+    reference = _line(
+        command.payment_reference, "payment_reference", length_max=REFERENCE_LENGTH_MAX
+    )
+    day = checked_value_day(command.contributed_on, today=command.today, field="contribution_date")
+    command.rules.check(
+        contribution_type=command.contribution_type, amount_cents=command.amount_cents
+    )
+    account = account_of(command.member_id, store)
+    account.receive(
+        contribution_id=command.contribution_id,
+        contribution_type=command.contribution_type,
+        amount_cents=command.amount_cents,
+        payment_method=command.payment_method,
+        payment_reference=reference,
+        contributed_on=day,
+    )
+    claim = _reference_key(
+        command.member_id,
+        method=command.payment_method,
+        contribution_type=command.contribution_type,
+        reference=reference,
+    )
+    store.save(account, claims=(claim,))
+    return account
+
+
+def reverse_contribution(command: ReverseContribution, store: AggregateStore) -> MemberAccount:
+    """Undo a contribution. What M-Pesa brought goes back to suspense: the money is still here."""
+    reason = _line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
+    account = account_of(command.member_id, store)
+    undone = account.reverse(
+        contribution_id=command.contribution_id, reason=reason, reversed_on=command.today
+    )
+    if undone["method"] == PaymentMethod.MPESA:
+        receipt = _receipt_behind(UUID(undone["source_id"]), store)
+        receipt.take_back(amount_cents=undone["amount_cents"])
+        store.save(receipt)
+    released = _reference_key(
+        command.member_id,
+        method=undone["method"],
+        contribution_type=undone["type"],
+        reference=undone["reference"],
+    )
+    store.save(account, releases=(released,))
+    return account
+
+
+def _receipt_behind(source_id: UUID, store: AggregateStore) -> Receipt:
+    """The receipt itself, or that of the push under which the money was posted."""
+    receipt = store.find(Receipt, source_id)
+    if receipt is not None:
+        return receipt
+    push = store.get(Push, source_id)
+    if push.receipt_id is None:
+        raise ReceiptStillAwaited
+    return store.get(Receipt, UUID(push.receipt_id))
+
+
+def account_of(member_id: UUID, store: AggregateStore) -> MemberAccount:
+    """The account of a member. Raises MemberNotFound."""
+    account = store.find(MemberAccount, account_id(member_id))
+    if account is None:
+        raise MemberNotFound
+    return account
+
+
+def _reference_key(member_id: UUID, *, method: str, contribution_type: str, reference: str) -> Key:
+    value = f"{member_id}/{method}/{contribution_type}/{reference.upper()}"
+    return Key(PAYMENT_REFERENCE, value, taken=ReferenceAlreadyUsed)
+
+
+def _line(text: str, field: str, *, length_max: int) -> str:
+    tidy = " ".join(text.split())
+    if not 0 < len(tidy) <= length_max or not tidy.isprintable():
+        raise InvalidInput(field, f"Give 1 to {length_max} characters on one line.")
+    return tidy

@@ -1,0 +1,53 @@
+"""Every event that history may hold, under its frozen topic.
+
+A topic never changes and is never taken away. A changed payload raises `class_version` and brings
+an upcaster; `tests/golden/events` holds one file for each version there ever was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.aggregate import Aggregate, Event
+from domain.api_keys.api_key import ApiKey
+from domain.contributions.account import MemberAccount
+from domain.members.member import Member
+from domain.mpesa.receipt import Receipt
+from domain.mpesa.stk_push import Push
+from domain.principals.principal import Principal
+
+AGGREGATES: Mapping[str, type[Aggregate]] = {
+    "member": Member,
+    "account": MemberAccount,
+    "push": Push,
+    "receipt": Receipt,
+    "principal": Principal,
+    "api-key": ApiKey,
+}
+
+EVENTS: Mapping[str, type[Event]] = {
+    "member.registered": Member.Registered,
+    "account.opened": MemberAccount.Opened,
+    "account.contribution-received": MemberAccount.ContributionReceived,
+    "account.contribution-reversed": MemberAccount.ContributionReversed,
+    "push.requested": Push.Requested,
+    "push.sent": Push.Sent,
+    "push.not-sent": Push.NotSent,
+    "push.accepted": Push.Accepted,
+    "push.rejected": Push.Rejected,
+    "push.left-in-doubt": Push.LeftInDoubt,
+    "push.failure-reported": Push.FailureReported,
+    "push.failed": Push.Failed,
+    "push.cancelled": Push.Cancelled,
+    "push.expired": Push.Expired,
+    "push.paid-receipt-awaited": Push.PaidReceiptAwaited,
+    "push.succeeded": Push.Succeeded,
+    "receipt.received": Receipt.Received,
+    "receipt.placed": Receipt.Placed,
+    "receipt.suspended": Receipt.Suspended,
+    "receipt.attached-to-push": Receipt.AttachedToPush,
+    "principal.added": Principal.Added,
+    "api-key.issued": ApiKey.Issued,
+    "api-key.rotated": ApiKey.Rotated,
+    "api-key.revoked": ApiKey.Revoked,
+}

@@ -1,0 +1,22 @@
+"""Stream ids that the world itself determines: a fact told twice meets itself in the store."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+_DAYSTAR = UUID("6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10")  # this project's own namespace, for ever
+
+
+def account_id(member_id: UUID) -> UUID:
+    """The stream of a member's account: one for each member."""
+    return uuid5(_DAYSTAR, f"account/{member_id}")
+
+
+def receipt_id(receipt_number: str) -> UUID:
+    """The stream of an M-Pesa receipt: one for each receipt number, whoever told us of it."""
+    return uuid5(_DAYSTAR, f"mpesa-receipt/{receipt_number.strip().upper()}")
+
+
+def contribution_id(*, source_id: UUID, part: str = "") -> UUID:
+    """The contribution that a receipt or a push pays. `part` tells parts of one apart."""
+    return uuid5(_DAYSTAR, f"contribution/{source_id}/{part}")

@@ -1,0 +1,1 @@
+"""Members: who they are. Their money is in `domain.contributions`."""

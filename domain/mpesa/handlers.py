@@ -1,0 +1,321 @@
+"""How pushes are asked for and settled, and how receipts find their place.
+
+One receipt is posted once, whoever tells of it and in whatever order: the receipt's stream id is
+made from its number, and a push is posted once because both ways of posting it (by receipt, or by
+query without one) claim the same unique key.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.contributions.account import MemberAccount
+from domain.contributions.handlers import account_of
+from domain.contributions.rules import ContributionType, PaymentMethod
+from domain.dates import business_day, text_from_moment
+from domain.identities import account_id, contribution_id, receipt_id
+from domain.members.errors import MemberNotFound
+from domain.members.member import Member
+from domain.money import whole_shillings_up
+from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
+from domain.mpesa.errors import (
+    AccountReferenceTaken,
+    AlreadyPosted,
+    AmountAboveMpesaLimit,
+    PaymentRequestAlreadyWaiting,
+    PushNotFound,
+)
+from domain.mpesa.receipt import Receipt, SuspenseReason
+from domain.mpesa.result_codes import Verdict, stk_meaning, stk_verdict
+from domain.mpesa.stk_push import PAID_STATES, Push, PushState
+from domain.phones import normalised_phone
+from domain.store import AggregateStore, Key
+
+PUSH_SHILLINGS_MAX = 250_000  # Safaricom's limit for one transaction
+ACCOUNT_REFERENCE = "push.account_reference"
+LIVE_PHONE = "push.live_phone"
+POSTING = "push.posting"
+
+
+class Outcome(StrEnum):
+    """What became of something Safaricom told us."""
+
+    APPLIED = "applied"
+    ALREADY_KNOWN = "already_known"
+    STILL_PENDING = "still_pending"
+    OTHER_CHECKOUT_REQUEST = "checkout_request_id_does_not_match"
+    CONTRADICTS_PAYMENT = "says_failed_but_money_was_received"
+    RECEIPT_OF_ANOTHER_PUSH = "receipt_belongs_to_another_push"
+    RECEIPT_WITH_OTHER_AMOUNT = "receipt_known_with_another_amount"
+    SECOND_RECEIPT = "push_already_has_another_receipt"
+
+
+NEEDS_A_PERSON = frozenset(
+    {
+        Outcome.OTHER_CHECKOUT_REQUEST,
+        Outcome.CONTRADICTS_PAYMENT,
+        Outcome.RECEIPT_OF_ANOTHER_PUSH,
+        Outcome.RECEIPT_WITH_OTHER_AMOUNT,
+        Outcome.SECOND_RECEIPT,
+    }
+)
+
+
+def request_push(command: RequestPush, store: AggregateStore) -> Push:
+    """Ask for money. One live push a phone: the member could not tell two prompts apart."""
+    member = store.find(Member, command.member_id)
+    if member is None:
+        raise MemberNotFound
+    command.rules.check(contribution_type=command.purpose, amount_cents=command.amount_cents)
+    push_shillings = whole_shillings_up(command.amount_cents)
+    if push_shillings > PUSH_SHILLINGS_MAX:
+        raise AmountAboveMpesaLimit
+    phone = normalised_phone(command.phone) if command.phone else member.phone
+    push: Push = Push.begin(
+        Push.Requested,
+        stream_id=command.push_id,
+        member_id=str(member.id),
+        phone=phone,
+        purpose=str(command.purpose),
+        amount_cents=command.amount_cents,
+        push_shillings=push_shillings,
+        account_reference=command.account_reference,
+        short_code=command.short_code,
+        requested_at=text_from_moment(command.now),
+    )
+    store.save(
+        push,
+        claims=(
+            Key(ACCOUNT_REFERENCE, command.account_reference, taken=AccountReferenceTaken),
+            Key(LIVE_PHONE, phone, taken=PaymentRequestAlreadyWaiting),
+        ),
+    )
+    return push
+
+
+def record_push_result(command: RecordPushResult, store: AggregateStore) -> Outcome:
+    """Settle a push by what Safaricom called back. Repeats and stragglers change nothing."""
+    push = _existing(command.push_id, store)
+    if push.checkout_request_id not in (None, command.checkout_request_id):
+        return Outcome.OTHER_CHECKOUT_REQUEST
+    if stk_verdict(command.result_code) is Verdict.SUCCESS:
+        return _record_receipt(push, command, store)
+    return _record_failure(push, command, store)
+
+
+def record_query_answer(command: RecordQueryAnswer, store: AggregateStore) -> Outcome:
+    """Settle a push by the answer to our query."""
+    push = _existing(command.push_id, store)
+    verdict = stk_verdict(command.result_code)
+    at = text_from_moment(command.now)
+    if verdict is Verdict.PENDING:
+        return Outcome.STILL_PENDING
+    if verdict is Verdict.SUCCESS:
+        return _post_without_receipt(push, command.now, store)
+    if push.state in PAID_STATES:
+        return Outcome.CONTRADICTS_PAYMENT
+    before = push.version
+    reason = stk_meaning(command.result_code)
+    if verdict is Verdict.CANCELLED:
+        push.cancel(result_code=command.result_code, reason=reason, at=at)
+    else:
+        definite = verdict is Verdict.FAILED
+        push.fail(result_code=command.result_code, reason=reason, definite=definite, at=at)
+    return _saved(push, store, before=before)
+
+
+def release_phone(push: Push, store: AggregateStore) -> None:
+    """Save a push that waits on the phone no more, so that another may be asked for."""
+    store.save(push, releases=(Key(LIVE_PHONE, push.phone),))
+
+
+def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore) -> Outcome:
+    assert command.receipt_number is not None
+    assert command.amount_cents is not None
+    assert command.paid_at is not None
+    if push.receipt_id is not None:
+        same = push.receipt_id == str(receipt_id(command.receipt_number))
+        return Outcome.ALREADY_KNOWN if same else Outcome.SECOND_RECEIPT
+    receipt = store.find(Receipt, receipt_id(command.receipt_number))
+    if receipt is not None:
+        return _attach_known_receipt(push, receipt, command, store)
+    receipt = Receipt.begin(
+        Receipt.Received,
+        stream_id=receipt_id(command.receipt_number),
+        receipt_number=command.receipt_number,
+        amount_cents=command.amount_cents,
+        paid_at=text_from_moment(command.paid_at),
+        channel="stk_callback",
+        member_id=push.member_id,
+        payer_phone=command.payer_phone,
+    )
+    if push.state == PushState.PAID_RECEIPT_AWAITED:
+        posted_cents = min(push.posted_cents, command.amount_cents)
+        receipt.attach_to_push(push.id, posted_cents=posted_cents)
+        if receipt.unplaced_cents:
+            receipt.suspend(SuspenseReason.AMOUNT_MISMATCH)
+        _succeed(push, receipt, placed=True, contributions=_contributions(push, push.id))
+    else:
+        _place_or_suspend(push, receipt, command, store)
+    store.save(receipt)
+    release_phone(push, store)
+    return Outcome.APPLIED
+
+
+def _place_or_suspend(
+    push: Push, receipt: Receipt, command: RecordPushResult, store: AggregateStore
+) -> None:
+    receipt.attach_to_push(push.id)
+    account = store.find(MemberAccount, account_id(UUID(push.member_id)))
+    reason = _why_not_placed(push, command, account)
+    if reason is not None:
+        receipt.suspend(reason)
+        _succeed(push, receipt, placed=False, contributions=[])
+        return
+    assert account is not None
+    assert command.paid_at is not None
+    contributions = _contributions(push, receipt.id)
+    for part, contribution_type, amount_cents in contributions:
+        receipt.place(contribution_id=part, member_id=push.member_id, amount_cents=amount_cents)
+        account.receive(
+            contribution_id=part,
+            contribution_type=contribution_type,
+            amount_cents=amount_cents,
+            payment_method=PaymentMethod.MPESA,
+            payment_reference=receipt.receipt_number,
+            contributed_on=business_day(command.paid_at),
+            source_id=receipt.id,
+        )
+    _succeed(push, receipt, placed=True, contributions=contributions)
+    store.save(account, claims=(_posting_key(push),))
+
+
+def _attach_known_receipt(
+    push: Push, receipt: Receipt, command: RecordPushResult, store: AggregateStore
+) -> Outcome:
+    """The receipt was posted before we knew whose push it pays: tie them, post nothing."""
+    if receipt.push_id not in (None, str(push.id)):
+        return Outcome.RECEIPT_OF_ANOTHER_PUSH
+    if receipt.amount_cents != command.amount_cents:
+        return Outcome.RECEIPT_WITH_OTHER_AMOUNT
+    if push.state == PushState.PAID_RECEIPT_AWAITED:
+        return Outcome.CONTRADICTS_PAYMENT
+    receipt.attach_to_push(push.id)
+    _succeed(push, receipt, placed=not receipt.suspended_cents, contributions=[])
+    store.save(receipt, claims=(_posting_key(push),))
+    release_phone(push, store)
+    return Outcome.APPLIED
+
+
+def _record_failure(push: Push, command: RecordPushResult, store: AggregateStore) -> Outcome:
+    if push.state in PAID_STATES:
+        return Outcome.CONTRADICTS_PAYMENT
+    before = push.version
+    at = text_from_moment(command.now)
+    verdict = stk_verdict(command.result_code)
+    reason = stk_meaning(command.result_code)
+    if verdict is Verdict.CANCELLED:
+        push.cancel(result_code=command.result_code, reason=reason, at=at)
+    elif verdict is Verdict.FAILED:
+        push.fail(result_code=command.result_code, reason=reason, definite=True, at=at)
+    else:
+        _note_checkout_request(push, command, at=at)
+        push.report_failure(result_code=command.result_code, reason=reason, at=at)
+        if push.version != before:
+            store.save(push)
+        return Outcome.APPLIED if push.version != before else Outcome.ALREADY_KNOWN
+    return _saved(push, store, before=before)
+
+
+def _note_checkout_request(push: Push, command: RecordPushResult, *, at: str) -> None:
+    """A callback proves what a lost acknowledgement would have told, so that we can query."""
+    push.accept(merchant_request_id="", checkout_request_id=command.checkout_request_id, at=at)
+
+
+def _post_without_receipt(push: Push, now: datetime, store: AggregateStore) -> Outcome:
+    if push.state in PAID_STATES:
+        return Outcome.ALREADY_KNOWN
+    if not push.believes_late_success:
+        return Outcome.CONTRADICTS_PAYMENT
+    account = account_of(UUID(push.member_id), store)
+    for part, contribution_type, amount_cents in _contributions(push, push.id):
+        account.receive(
+            contribution_id=part,
+            contribution_type=contribution_type,
+            amount_cents=amount_cents,
+            payment_method=PaymentMethod.MPESA,
+            payment_reference=push.account_reference,
+            contributed_on=business_day(now),
+            source_id=push.id,
+        )
+    push.await_receipt(at=text_from_moment(now))
+    store.save(account, claims=(_posting_key(push),))
+    release_phone(push, store)
+    return Outcome.APPLIED
+
+
+def _why_not_placed(
+    push: Push, command: RecordPushResult, account: MemberAccount | None
+) -> SuspenseReason | None:
+    if not push.believes_late_success:
+        return SuspenseReason.PUSH_ALREADY_CLOSED
+    if command.amount_cents != push.push_cents:
+        return SuspenseReason.AMOUNT_MISMATCH
+    if command.payer_phone not in (None, push.phone):
+        return SuspenseReason.PAYER_MISMATCH
+    if account is None:
+        return SuspenseReason.NO_ACCOUNT
+    return None
+
+
+def _contributions(push: Push, source_id: UUID) -> list[tuple[UUID, ContributionType, int]]:
+    """What the payment becomes: what was asked, and the rounding surplus to the deposits."""
+    purpose = ContributionType(push.purpose)
+    surplus_cents = push.push_cents - push.amount_cents
+    if purpose is ContributionType.MONTHLY or not surplus_cents:
+        return [(contribution_id(source_id=source_id), purpose, push.push_cents)]
+    return [
+        (contribution_id(source_id=source_id), purpose, push.amount_cents),
+        (
+            contribution_id(source_id=source_id, part="surplus"),
+            ContributionType.MONTHLY,
+            surplus_cents,
+        ),
+    ]
+
+
+def _succeed(
+    push: Push,
+    receipt: Receipt,
+    *,
+    placed: bool,
+    contributions: list[tuple[UUID, ContributionType, int]],
+) -> None:
+    push.succeed(
+        receipt_id=str(receipt.id),
+        receipt_number=receipt.receipt_number,
+        amount_cents=receipt.amount_cents,
+        paid_at=receipt.paid_at,
+        placed=placed,
+        contribution_ids=[str(part) for part, _, _ in contributions],
+    )
+
+
+def _saved(push: Push, store: AggregateStore, *, before: int) -> Outcome:
+    if push.version == before:
+        return Outcome.ALREADY_KNOWN
+    release_phone(push, store)
+    return Outcome.APPLIED
+
+
+def _posting_key(push: Push) -> Key:
+    return Key(POSTING, str(push.id), taken=AlreadyPosted)
+
+
+def _existing(push_id: UUID, store: AggregateStore) -> Push:
+    push = store.find(Push, push_id)
+    if push is None:
+        raise PushNotFound
+    return push

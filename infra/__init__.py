@@ -1,0 +1,1 @@
+"""Other people's machines: PostgreSQL, Safaricom, the clock, the environment."""

@@ -1,0 +1,118 @@
+"""Callbacks as they came: stored before anything interprets them, encrypted, and counted.
+
+The web process stores and answers; `daystar intake` takes them up from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg_pool import ConnectionPool
+
+from infra.keyring import Keyring
+
+BODY_BYTES_MAX = 64 * 1024
+ATTEMPTS_MAX = 12
+LEASE_SECONDS = 10
+_RETRY_SECONDS_MAX = 300
+
+_STORE = """
+INSERT INTO intake.callbacks (kind, subject_id, body_mac, body, source_address, correlation_id)
+VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (subject_id, kind, body_mac)
+DO UPDATE SET deliveries = callbacks.deliveries + 1
+"""
+_CLAIM = """
+UPDATE intake.callbacks SET attempts = attempts + 1, due_at = now() + make_interval(secs => %s)
+WHERE callback_id IN (
+    SELECT callback_id FROM intake.callbacks
+    WHERE state = 'waiting' AND due_at <= now()
+    ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED
+)
+RETURNING callback_id, kind, subject_id, body, correlation_id, attempts
+"""
+_SETTLE = """
+UPDATE intake.callbacks c SET state = s.state, note = s.note, settled_at = now()
+FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS s (callback_id, state, note)
+WHERE c.callback_id = s.callback_id
+"""
+_POSTPONE = """
+UPDATE intake.callbacks SET due_at = now() + make_interval(secs => %s), note = %s
+WHERE callback_id = %s
+"""
+
+
+@dataclass(frozen=True)
+class StoredCallback:
+    """One callback, claimed for a while."""
+
+    callback_id: int
+    kind: str
+    subject_id: UUID
+    body: bytes
+    correlation_id: str
+    attempts: int
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What became of a callback: done, or set aside with a reason for a person to read."""
+
+    callback_id: int
+    note: str
+    set_aside: bool = False
+
+
+class CallbackStore:
+    """The table of raw callbacks."""
+
+    def __init__(self, pool: ConnectionPool, keyring: Keyring) -> None:
+        self._pool = pool
+        self._keyring = keyring
+
+    def store(
+        self, *, kind: str, subject_id: UUID, body: bytes, source_address: str, correlation_id: str
+    ) -> None:
+        """Keep a callback durably. The same body for the same subject is kept once."""
+        mac = self._keyring.digest("callback.body", body.hex())
+        with self._pool.connection() as connection:
+            connection.execute(
+                _STORE,
+                (
+                    kind,
+                    subject_id,
+                    mac,
+                    self._keyring.encrypt(body),
+                    source_address,
+                    correlation_id,
+                ),
+                prepare=True,
+            )
+
+    def claim(self, limit: int) -> list[StoredCallback]:
+        """Take up some that wait; nobody else gets them while the lease lasts."""
+        with self._pool.connection() as connection:
+            rows = connection.execute(_CLAIM, (LEASE_SECONDS, limit), prepare=True).fetchall()
+        return [
+            StoredCallback(row[0], row[1], row[2], self._keyring.decrypt(row[3]), row[4], row[5])
+            for row in sorted(rows)
+        ]
+
+    def settle(self, settlements: list[Settlement]) -> None:
+        """Note what became of them."""
+        with self._pool.connection() as connection:
+            connection.execute(
+                _SETTLE,
+                (
+                    [settlement.callback_id for settlement in settlements],
+                    ["set_aside" if settlement.set_aside else "done" for settlement in settlements],
+                    [settlement.note for settlement in settlements],
+                ),
+            )
+
+    def postpone(self, callback: StoredCallback, *, note: str) -> None:
+        """Try again later, each time a little later."""
+        seconds = min(2**callback.attempts, _RETRY_SECONDS_MAX)
+        with self._pool.connection() as connection:
+            connection.execute(_POSTPONE, (seconds, note, callback.callback_id))

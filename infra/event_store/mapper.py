@@ -1,0 +1,120 @@
+"""Between event objects and stored bytes: plain JSON, personal fields encrypted one by one."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from eventsourcing.persistence import Mapper, StoredEvent
+
+from domain.aggregate import NO_CLOCK, Created, Event
+from domain.errors import BrokenRule
+from domain.event_catalogue import EVENTS
+from infra.event_store.personal_keys import (
+    NewPersonalKey,
+    PersonalKeys,
+    decrypt_field,
+    encrypt_field,
+)
+
+_IMPLIED = ("originator_id", "originator_version", "originator_topic", "timestamp")
+
+
+class PersonErased(BrokenRule):
+    """This person's data was erased; nothing personal can be recorded about them any more."""
+
+    code = "person_erased"
+
+
+class EventMapper(Mapper[UUID]):
+    """Maps catalogued events. Neither the clock nor class paths ever reach the store."""
+
+    def __init__(self, keys: PersonalKeys) -> None:
+        self._keys = keys
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        stored, new_key = self.seal(domain_event, {})
+        assert new_key is None, "a new person's first event is appended with their key"
+        return stored
+
+    def seal(
+        self, domain_event: Event, made: dict[UUID, AESGCM]
+    ) -> tuple[StoredEvent, NewPersonalKey | None]:
+        """Encode an event. `made` holds the keys made earlier in the same unit of work."""
+        kind = type(domain_event)
+        state = {name: value for name, value in vars(domain_event).items() if name not in _IMPLIED}
+        new_key = None
+        if any(state[field] is not None for field in kind.PERSONAL_FIELDS):
+            owner_id = key_owner(kind, state, domain_event.originator_id)
+            key = made.get(owner_id)
+            if (
+                key is None
+                and owner_id == domain_event.originator_id
+                and isinstance(domain_event, Created)
+            ):
+                key, new_key = self._keys.make(owner_id)
+                made[owner_id] = key
+            key = key or self._keys.get(owner_id)
+            if key is None:
+                raise PersonErased
+            for field in kind.PERSONAL_FIELDS:
+                if state[field] is not None:
+                    state[field] = encrypt_field(
+                        key, state[field], stream_id=domain_event.originator_id, field=field
+                    )
+        version = getattr(kind, "class_version", 1)
+        if version > 1:
+            state["class_version"] = version
+        stored = StoredEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=kind.TOPIC,
+            state=orjson.dumps(state),
+        )
+        return stored, new_key
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        stream_id = cast("UUID", stored_event.originator_id)
+        kind = EVENTS[stored_event.topic]
+        state = upcast(stored_event.topic, orjson.loads(stored_event.state))
+        if kind.PERSONAL_FIELDS:
+            key = self._keys.get(key_owner(kind, state, stream_id))
+            open_fields(kind, state, stream_id=stream_id, key=key)
+        if issubclass(kind, Created):
+            state["originator_topic"] = stored_event.topic.partition(".")[0]
+        state["originator_id"] = stream_id
+        state["originator_version"] = stored_event.originator_version
+        state["timestamp"] = NO_CLOCK
+        domain_event = object.__new__(kind)
+        object.__setattr__(domain_event, "__dict__", state)
+        return domain_event
+
+
+def key_owner(kind: type[Event], state: dict[str, Any], stream_id: UUID) -> UUID:
+    """Under whose key the personal fields of an event are encrypted."""
+    named = state.get(kind.KEY_OWNER_FIELD) if kind.KEY_OWNER_FIELD else None
+    return UUID(named) if named else stream_id
+
+
+def open_fields(
+    kind: type[Event], state: dict[str, Any], *, stream_id: UUID, key: AESGCM | None
+) -> None:
+    """Put personal fields in clear, or None in their place once the person is erased."""
+    for field in kind.PERSONAL_FIELDS:
+        sealed = state.get(field)
+        if sealed is not None:
+            state[field] = (
+                decrypt_field(key, sealed, stream_id=stream_id, field=field) if key else None
+            )
+
+
+def upcast(topic: str, state: dict[str, Any]) -> dict[str, Any]:
+    """Bring an old payload to the shape of today's class."""
+    kind = EVENTS[topic]
+    version = state.pop("class_version", 1)
+    while version < getattr(kind, "class_version", 1):
+        getattr(kind, f"upcast_v{version}_v{version + 1}")(state)
+        version += 1
+    return state

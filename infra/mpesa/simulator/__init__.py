@@ -1,0 +1,1 @@
+"""A stand-in for Safaricom: speaks Daraja's STK push over real HTTP, and moves pretended money."""

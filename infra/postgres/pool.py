@@ -1,0 +1,46 @@
+"""Connections to PostgreSQL: always as the application's role, in autocommit mode, durable."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import ConnectionPool
+
+from infra.errors import InfrastructureError
+from infra.postgres.migrate import APPLICATION_ROLE
+
+CONNECT_TIMEOUT_SECONDS = 5
+WAIT_SECONDS_MAX = 10.0
+
+
+class SlowDriver(InfrastructureError):
+    """psycopg's binary part is missing; reading would be nine times slower."""
+
+
+def open_pool(
+    url: str, *, size_max: int, statement_timeout_milliseconds: int = 5_000, name: str = "daystar"
+) -> ConnectionPool:
+    """A pool that opens connections as they are needed and mends itself when the server returns."""
+    if psycopg.pq.__impl__ == "python":
+        raise SlowDriver("Install psycopg[binary]: the pure-Python driver is far too slow.")
+    return ConnectionPool(
+        application_url(url, statement_timeout_milliseconds=statement_timeout_milliseconds),
+        min_size=1,
+        max_size=size_max,
+        timeout=WAIT_SECONDS_MAX,
+        kwargs={"autocommit": True, "application_name": name, "prepare_threshold": 3},
+        open=True,
+        name=name,
+    )
+
+
+def application_url(url: str, *, statement_timeout_milliseconds: int) -> str:
+    """The same database, entered as the application's role: it can append and read, no more."""
+    options = conninfo_to_dict(url).get("options") or ""
+    return make_conninfo(
+        url,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        options=f"{options} -c role={APPLICATION_ROLE}"
+        f" -c statement_timeout={statement_timeout_milliseconds}"
+        " -c idle_in_transaction_session_timeout=60000 -c synchronous_commit=on".strip(),
+    )

@@ -1,0 +1,84 @@
+"""Members as the accounting API lists them: who they are, and what they have put in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from domain.money import text_from_cents
+from infra.event_store.reader import RecordedEvent
+from projections.listing import Listing
+from projections.read_model import ReadModel
+from projections.rows import Rows
+
+TABLES = """
+CREATE TABLE {schema}.members (
+    member_id           uuid          NOT NULL PRIMARY KEY,
+    position            bigint        NOT NULL,
+    member_number       text          NOT NULL,
+    first_name          text,
+    last_name           text,
+    email               text,
+    phone               text,
+    id_number           text,
+    registration_date   date          NOT NULL,
+    status              text          NOT NULL,
+    total_contributions numeric(15,2) NOT NULL,
+    share_capital       numeric(15,2) NOT NULL
+) WITH (fillfactor = 85);
+CREATE INDEX members_newest ON {schema}.members (registration_date DESC, position DESC);
+CREATE INDEX members_by_status
+    ON {schema}.members (status, registration_date DESC, position DESC);
+"""
+
+
+def _registered(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    data = event.data
+    rows["members"].add(
+        str(event.stream_id),
+        position=event.position,
+        member_number=data["member_number"],
+        first_name=data["first_name"],
+        last_name=data["last_name"],
+        email=data["email"],
+        phone=data["phone"],
+        id_number=data["national_id"],
+        registration_date=data["registered_on"],
+        status="active",
+        total_contributions="0",
+        share_capital="0",
+    )
+
+
+def _balance_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    data = event.data
+    columns = {"total_contributions": text_from_cents(data["contributed_cents"])}
+    if data["contribution_type"] == "share_capital":
+        columns["share_capital"] = text_from_cents(data["balance_cents"])
+    rows["members"].set(data["member_id"], **columns)
+
+
+MEMBERS = ReadModel(
+    name="members",
+    tables=TABLES,
+    keys={"members": "member_id"},
+    folds={
+        "member.registered": _registered,
+        "account.contribution-received": _balance_changed,
+        "account.contribution-reversed": _balance_changed,
+    },
+)
+
+MEMBER_LIST = Listing(
+    plural="members",
+    schema="read_members",
+    table="members",
+    item="""
+        'id', t.member_id, 'member_number', t.member_number, 'first_name', t.first_name,
+        'last_name', t.last_name, 'email', t.email, 'phone', t.phone, 'id_number', t.id_number,
+        'registration_date', t.registration_date, 'status', t.status,
+        'total_contributions', t.total_contributions::text,
+        'share_capital', t.share_capital::text
+    """,
+    order="t.registration_date DESC, t.position DESC",
+    filters={"status": "t.status = %(status)s"},
+)

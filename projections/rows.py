@@ -1,0 +1,88 @@
+"""Rows gathered in memory while a batch is folded, then written at once.
+
+Events carry the result of each change, so a fold only assigns: it adds a row, sets some of its
+columns, or removes it, and never needs to read what is there. Each kind of change is one statement,
+however many rows: PostgreSQL reads them from one JSON parameter.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import orjson
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow
+
+
+class RowMissing(Exception):
+    """An event speaks of a row that is not in the read model."""
+
+
+class Rows:
+    """The pending changes of one table with a single-column key."""
+
+    def __init__(self, *, schema: str, table: str, key: str) -> None:
+        self._table = sql.Identifier(schema, table)
+        self._name = f"{schema}.{table}"
+        self._key = key
+        self._added: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._removed: set[str] = set()
+
+    def add(self, key: str, **columns: Any) -> None:
+        """A row that was not there before, or was just removed, with all its columns."""
+        self._added[key] = {self._key: key, **columns}
+
+    def set(self, key: str, **columns: Any) -> None:
+        """New values for some columns of a row that is there."""
+        row = self._added.get(key)
+        if row is None:
+            row = self._changed.setdefault(key, {self._key: key})
+        row.update(columns)
+
+    def remove(self, key: str) -> None:
+        """Take the row away; whether it is there does not matter."""
+        self._added.pop(key, None)
+        self._changed.pop(key, None)
+        self._removed.add(key)
+
+    def write(self, cursor: Cursor[TupleRow]) -> None:
+        """Write everything, in the caller's transaction, in key order (so that none deadlocks)."""
+        if self._removed:
+            cursor.execute(
+                sql.SQL("DELETE FROM {} WHERE {}::text = ANY(%s)").format(
+                    self._table, sql.Identifier(self._key)
+                ),
+                (sorted(self._removed),),
+            )
+        if self._added:
+            rows = [row for _, row in sorted(self._added.items())]
+            cursor.execute(self._insert(list(rows[0])), (orjson.dumps(rows).decode(),))
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        for _, row in sorted(self._changed.items()):
+            by_columns[tuple(sorted(row))].append(row)
+        for columns, rows in by_columns.items():
+            cursor.execute(self._update(columns), (orjson.dumps(rows).decode(),))
+            if cursor.rowcount != len(rows):
+                raise RowMissing(
+                    f"{self._name}: {len(rows)} rows to change, {cursor.rowcount} found"
+                )
+
+    def _insert(self, columns: list[str]) -> sql.Composed:
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        return sql.SQL(
+            "INSERT INTO {table} ({names})"
+            " SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
+        ).format(table=self._table, names=names)
+
+    def _update(self, columns: tuple[str, ...]) -> sql.Composed:
+        assignments = sql.SQL(", ").join(
+            sql.SQL("{0} = new.{0}").format(sql.Identifier(column))
+            for column in columns
+            if column != self._key
+        )
+        return sql.SQL(
+            "UPDATE {table} AS old SET {assignments}"
+            " FROM json_populate_recordset(NULL::{table}, %s) AS new WHERE old.{key} = new.{key}"
+        ).format(table=self._table, assignments=assignments, key=sql.Identifier(self._key))

@@ -1,0 +1,130 @@
+"""A co-operative to test with: real commands, sensible values where a test does not care."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from domain.contributions.commands import RecordContribution, ReverseContribution
+from domain.contributions.rules import ContributionRules, ContributionType, PaymentMethod
+from domain.members.commands import RegisterMember
+from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
+from domain.mpesa.sending import RecordAcknowledgement, StartSending
+from domain.mpesa.stk_push import Push
+from infra.event_store.dispatch import dispatch
+from infra.event_store.personal_keys import PersonalKeys
+from infra.event_store.reader import LogReader
+from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
+from projections.follower import Follower
+from projections.read_models import READ_MODELS
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 23)
+CAUSE = Cause("test", "test-correlation")
+
+_numbers = itertools.count(1)
+
+
+class CoOperative:
+    """Says what happens; the store remembers."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.store = store
+
+    def dispatch(self, command: Any) -> Any:
+        return dispatch(self.store, command, CAUSE)
+
+    def load(self, kind: type[Any], stream_id: UUID) -> Any:
+        return UnitOfWork(self.store, CAUSE).get(kind, stream_id)
+
+    def member(self, **fields: Any) -> UUID:
+        number = next(_numbers)
+        member_id = uuid4()
+        values = {
+            "member_number": f"DST2026{number:05d}",
+            "first_name": "Jane",
+            "last_name": "Doe",
+            "phone": f"07{number:08d}",
+            "email": None,
+            "national_id": f"{30000000 + number}",
+            "registered_on": TODAY,
+            "today": TODAY,
+        }
+        self.dispatch(RegisterMember(member_id=member_id, **(values | fields)))
+        return member_id
+
+    def contribution(self, member_id: UUID, **fields: Any) -> UUID:
+        contribution_id = uuid4()
+        values = {
+            "contribution_type": ContributionType.MONTHLY,
+            "amount_cents": 2_000_00,
+            "payment_method": PaymentMethod.CASH,
+            "payment_reference": f"R{next(_numbers)}",
+            "contributed_on": TODAY,
+            "today": TODAY,
+            "rules": ContributionRules(),
+        }
+        self.dispatch(
+            RecordContribution(
+                contribution_id=contribution_id, member_id=member_id, **(values | fields)
+            )
+        )
+        return contribution_id
+
+    def reverse(self, member_id: UUID, contribution_id: UUID) -> None:
+        self.dispatch(
+            ReverseContribution(member_id, contribution_id, reason="typed twice", today=TODAY)
+        )
+
+    def push(self, member_id: UUID, **fields: Any) -> UUID:
+        push_id = uuid4()
+        values = {
+            "phone": None,
+            "purpose": ContributionType.MONTHLY,
+            "amount_cents": 2_000_00,
+            "account_reference": push_id.hex[:12].upper(),
+            "short_code": "174379",
+            "now": NOW,
+            "rules": ContributionRules(),
+        }
+        self.dispatch(RequestPush(push_id=push_id, member_id=member_id, **(values | fields)))
+        return push_id
+
+    def accepted_push(self, member_id: UUID, **fields: Any) -> UUID:
+        push_id = self.push(member_id, **fields)
+        self.dispatch(StartSending(push_id, NOW))
+        self.dispatch(RecordAcknowledgement(push_id, "merchant-1", f"ws_CO_{push_id.hex}", NOW))
+        return push_id
+
+    def paid(self, push_id: UUID, **fields: Any) -> Any:
+        push = self.load(Push, push_id)
+        values = {
+            "checkout_request_id": f"ws_CO_{push_id.hex}",
+            "result_code": "0",
+            "result_description": "The service request is processed successfully.",
+            "receipt_number": push_id.hex[:10].upper(),
+            "amount_cents": push.push_cents,
+            "paid_at": NOW,
+            "payer_phone": push.phone,
+            "now": NOW,
+        }
+        return self.dispatch(RecordPushResult(push_id=push_id, **(values | fields)))
+
+    def failed(self, push_id: UUID, code: str) -> Any:
+        return self.paid(
+            push_id,
+            result_code=code,
+            receipt_number=None,
+            amount_cents=None,
+            paid_at=None,
+            payer_phone=None,
+        )
+
+    def queried(self, push_id: UUID, code: str) -> Any:
+        return self.dispatch(RecordQueryAnswer(push_id, code, "", NOW))
+
+    def follower(self) -> Follower:
+        keys = PersonalKeys(self.store.pool, self.store.keyring)
+        return Follower(self.store.pool, LogReader(self.store.pool, keys), READ_MODELS.values())
