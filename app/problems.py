@@ -6,10 +6,10 @@ the caller without a word of what happened inside.
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 import psycopg
 import structlog
 from flask import Flask, Response, g, request
@@ -78,7 +78,7 @@ def problem_response(problem: Problem) -> Response:
     if problem.errors:
         body["errors"] = problem.errors
     return Response(
-        orjson.dumps(body),
+        json.dumps(body),  # escapes everything: a field's name may hold half of a surrogate pair
         status=problem.status,
         content_type="application/problem+json",
         headers=problem.headers,
@@ -103,7 +103,10 @@ def as_problem(error: Exception) -> Problem:  # noqa: PLR0911 (a table, written 
         return Problem(409, "contention", str(error), headers={"Retry-After": "1"})
     if isinstance(error, psycopg.OperationalError | PoolTimeout):
         _log.error("database_away", error=type(error).__name__)
-        sentence = "The database is not answering; nothing was changed. Please try again."
+        sentence = (
+            "The database is not answering. Please try again; what carried an Idempotency-Key,"
+            " with the same key: it will not be done twice."
+        )
         return Problem(503, "database_unavailable", sentence, headers={"Retry-After": "2"})
     _log.error("unexpected_error", exc_info=error)
     return Problem(500, "internal_error", "Something went wrong on our side; it has been noted.")

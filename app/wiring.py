@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ from projections.read_models import READ_MODELS
 
 FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
 _MASTER_KEY_FILE = "master.key"
+_LOCK_FILE = "house.lock"
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,33 @@ def database_urls(settings: Settings) -> DatabaseUrls:
 
 
 @contextmanager
+def house_lock(settings: Settings) -> Iterator[bool]:
+    """Held by whoever runs the embedded server. Answers whether it is ours now."""
+    settings.data_directory.mkdir(parents=True, exist_ok=True)
+    with (settings.data_directory / _LOCK_FILE).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
 def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
     """The database, started for as long as it is needed where nobody else runs it."""
     embedded = embedded_postgres(settings)
-    ours = embedded is not None and not embedded.is_running()
-    if embedded is not None and ours:
-        embedded.start()
-    try:
+    if embedded is None:
         yield database_urls(settings)
-    finally:
-        if embedded is not None and ours:
-            embedded.stop()
+        return
+    with house_lock(settings) as ours:
+        if ours:
+            embedded.start()
+        try:
+            yield database_urls(settings)
+        finally:
+            if ours:
+                embedded.stop()
 
 
 def open_keyring(settings: Settings, url: str) -> Keyring:

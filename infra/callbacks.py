@@ -5,17 +5,21 @@ The web process stores and answers; `daystar intake` takes them up from here.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from infra.keyring import Keyring
+from infra.postgres.pool import borrowed
 
 BODY_BYTES_MAX = 64 * 1024
 ATTEMPTS_MAX = 12
 LEASE_SECONDS = 10
 _RETRY_SECONDS_MAX = 300
+STORE_PAUSES_SECONDS = (0.0, 0.0, 0.1, 0.2, 0.5, 1.0, 1.0)  # within what Safaricom waits
 
 _STORE = """
 INSERT INTO intake.callbacks (kind, subject_id, body_mac, body, source_address, correlation_id)
@@ -76,23 +80,22 @@ class CallbackStore:
     ) -> None:
         """Keep a callback durably. The same body for the same subject is kept once."""
         mac = self._keyring.digest("callback.body", body.hex())
-        with self._pool.connection() as connection:
-            connection.execute(
-                _STORE,
-                (
-                    kind,
-                    subject_id,
-                    mac,
-                    self._keyring.encrypt(body),
-                    source_address,
-                    correlation_id,
-                ),
-                prepare=True,
-            )
+        sealed = self._keyring.encrypt(body)
+        row = (kind, subject_id, mac, sealed, source_address, correlation_id)
+        # Safaricom does not tell again, so a database that was restarted is asked again.
+        for pause in (*STORE_PAUSES_SECONDS, None):
+            try:
+                with borrowed(self._pool) as connection:
+                    connection.execute(_STORE, row, prepare=True)
+                    return
+            except psycopg.OperationalError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
 
     def claim(self, limit: int) -> list[StoredCallback]:
         """Take up some that wait; nobody else gets them while the lease lasts."""
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             rows = connection.execute(_CLAIM, (LEASE_SECONDS, limit), prepare=True).fetchall()
         return [
             StoredCallback(row[0], row[1], row[2], self._keyring.decrypt(row[3]), row[4], row[5])
@@ -101,7 +104,7 @@ class CallbackStore:
 
     def settle(self, settlements: list[Settlement]) -> None:
         """Note what became of them."""
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             connection.execute(
                 _SETTLE,
                 (
@@ -114,5 +117,5 @@ class CallbackStore:
     def postpone(self, callback: StoredCallback, *, note: str) -> None:
         """Try again later, each time a little later."""
         seconds = min(2**callback.attempts, _RETRY_SECONDS_MAX)
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             connection.execute(_POSTPONE, (seconds, note, callback.callback_id))

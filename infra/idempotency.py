@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool
 from infra.event_store.log import Answer
 from infra.keyring import Keyring
 
-CLAIM_SECONDS = 60
+CLAIM_SECONDS = 30  # five attempts of an append, five seconds each, fit into it
 KEPT_DAYS = 7
 
 _CLAIM = """

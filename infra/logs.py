@@ -10,6 +10,7 @@ import re
 import sys
 from typing import Any
 
+import orjson
 import structlog
 
 # Phone numbers, callback tokens and API keys, wherever in a text they stand.
@@ -29,10 +30,9 @@ def masked(text: str) -> str:
     return text
 
 
-def _mask_fields(_logger: Any, _method: str, fields: Any) -> Any:
-    return {
-        name: masked(value) if isinstance(value, str) else value for name, value in fields.items()
-    }
+def _rendered(_logger: Any, _method: str, fields: Any) -> str:
+    """The line itself, masked as a whole: nothing nested escapes."""
+    return masked(orjson.dumps(fields, default=str).decode())
 
 
 def configure_logs(*, process: str) -> None:
@@ -48,17 +48,17 @@ def configure_logs(*, process: str) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _mask_fields,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, _rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processor=structlog.processors.JSONRenderer()
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _rendered],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

@@ -101,6 +101,9 @@ class Follower:
             end = commit[-1].position
             try:
                 self._write(model, commit, after=after, end=end)
+            except OtherFollower:
+                self._positions.pop(model.name, None)
+                break
             except ProjectionFailure as failure:
                 self._stop(model, failure.position, failure.reason)
                 break

@@ -14,6 +14,8 @@ from typing import Any
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
+from infra.postgres.pool import borrowed
+
 _TOTALS_KEPT_MAX = 1_000
 
 _PAGE = """
@@ -55,6 +57,7 @@ class Listing:
     item: str
     order: str
     filters: Mapping[str, str]
+    _statements: dict[tuple[str, ...], bytes] = field(default_factory=dict)
     _totals: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -73,15 +76,22 @@ class Listing:
             "known_position": known_position,
             "known_total": known_total,
         }
-        with pool.connection() as connection:
-            row = connection.execute(self._statement(tuple(active)), parameters).fetchone()
+        with borrowed(pool) as connection:
+            row = connection.execute(
+                self._statement(tuple(active)), parameters, prepare=True
+            ).fetchone()
         assert row is not None, "a read model has one position row"
         json_text, position, total = row
         if position != known_position:
             self._remember(counted_as, position, total)
         return Page(json_text, position)
 
-    def _statement(self, active: tuple[str, ...]) -> sql.Composed:
+    def _statement(self, active: tuple[str, ...]) -> bytes:
+        if active not in self._statements:
+            self._statements[active] = self._composed(active).as_bytes()
+        return self._statements[active]
+
+    def _composed(self, active: tuple[str, ...]) -> sql.Composed:
         conditions = [sql.SQL(self.filters[name]) for name in active]
         where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
         return sql.SQL(_PAGE).format(

@@ -109,7 +109,7 @@ class ContributionsAnswer(StrictSchema):
 
 @blueprint.route("/members")
 @requires(Permission.READ_MEMBERS)
-@blueprint.arguments(MemberArguments, location="query")
+@blueprint.arguments(MemberArguments(), location="query")
 @blueprint.response(200, MembersAnswer)
 def list_members(arguments: dict[str, Any]) -> Response:
     """Members, newest registration first."""
@@ -118,7 +118,7 @@ def list_members(arguments: dict[str, Any]) -> Response:
 
 @blueprint.route("/contributions")
 @requires(Permission.READ_CONTRIBUTIONS)
-@blueprint.arguments(ContributionArguments, location="query")
+@blueprint.arguments(ContributionArguments(), location="query")
 @blueprint.response(200, ContributionsAnswer)
 def list_contributions(arguments: dict[str, Any]) -> Response:
     """Contributions, newest value date first."""

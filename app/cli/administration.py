@@ -128,9 +128,18 @@ def principals() -> None:
 @principals.command("add")
 @click.option("--name", required=True, help="Who it is.")
 @click.option(
-    "--kind", type=click.Choice([*PrincipalKind]), default="person", help="Person or system."
+    "--kind",
+    type=click.Choice([kind.value for kind in PrincipalKind]),
+    default="person",
+    help="Person or system.",
 )
-@click.option("--role", "roles", type=click.Choice([*Role]), multiple=True, required=True)
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice([role.value for role in Role]),
+    multiple=True,
+    required=True,
+)
 @click.option("--approval-limit", default=None, help="The largest sum they approve, in shillings.")
 def add(name: str, kind: str, roles: tuple[str, ...], approval_limit: str | None) -> None:
     """Let somebody, or something, act. Prints the principal's id.
@@ -173,7 +182,12 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--name", required=True, help="The principal who will use the key.")
-@click.option("--permission", "permissions", type=click.Choice([*Permission]), multiple=True)
+@click.option(
+    "--permission",
+    "permissions",
+    type=click.Choice([kind.value for kind in Permission]),
+    multiple=True,
+)
 def issue(name: str, permissions: tuple[str, ...]) -> None:
     """Issue a key. It is shown once, alone on the last line.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 
 import click
+import psycopg
+from psycopg_pool import PoolTimeout
 
 from app.cli.administration import keys, master_key, migrate, principals, projections, status
 from app.cli.processes import follow, intake, schedule, send, simulator, web
@@ -45,4 +47,8 @@ def main() -> None:
         daystar(standalone_mode=True)
     except (InfrastructureError, EmbeddedPostgresError) as error:
         click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        click.echo(f"Error: the database does not answer ({type(error).__name__}).", err=True)
+        click.echo("Start it (`daystar up` brings its own), or mend DATABASE_URL.", err=True)
         sys.exit(1)

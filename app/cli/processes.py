@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 import click
 import structlog
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from app.factory import create_app
-from app.wiring import Services, running_database
+from app.wiring import Services
 from infra.errors import InfrastructureError
 from infra.logs import configure_logs
 from infra.mpesa.client import DarajaClient
@@ -115,19 +117,17 @@ def _run(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    settings = read_settings()
-    with running_database(settings):
-        services = Services(settings)
-        services.store.log.check_server()
-        threads = [
-            threading.Thread(target=_until_stopped, args=(loop, stop)) for loop in loops(services)
-        ]
-        for thread in threads:
-            thread.start()
-        _log.info("process_started")
-        for thread in threads:
-            thread.join()
-        services.close()
+    services = Services(read_settings())
+    services.store.log.check_server()
+    threads = [
+        threading.Thread(target=_until_stopped, args=(loop, stop)) for loop in loops(services)
+    ]
+    for thread in threads:
+        thread.start()
+    _log.info("process_started")
+    for thread in threads:
+        thread.join()
+    services.close()
     _log.info("process_stopped")
     if not stop.is_set():
         raise InfrastructureError(f"{process} ended by itself")
@@ -158,6 +158,14 @@ def _daraja(services: Services) -> DarajaClient:
     return services.daraja
 
 
+class _GunicornLogger(Logger):  # type: ignore[misc]
+    """gunicorn's own lines, in our form; requests are logged by the application."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ARG002 (gunicorn's signature)
+        self.error_log.setLevel(logging.WARNING)
+        self.error_log.propagate = True
+
+
 class _WebServer(BaseApplication):  # type: ignore[misc]
     """gunicorn, told by our settings; each worker makes its own services after the fork."""
 
@@ -175,12 +183,11 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": 15,
             "keepalive": 30,
             "limit_request_line": 4094,
-            "loglevel": "warning",
+            "logger_class": _GunicornLogger,
             "control_socket_disable": True,
         }
         for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Any:
         configure_logs(process="web")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 import time
@@ -11,11 +12,17 @@ import requests
 import structlog
 
 from app.demo import load_demo
-from app.wiring import Services, database_urls, embedded_postgres, open_keyring
+from app.wiring import (
+    Services,
+    database_urls,
+    embedded_postgres,
+    house_lock,
+    open_keyring,
+)
 from infra.logs import configure_logs
 from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.postgres.migrate import migrate
-from infra.settings import Settings, read_settings
+from infra.settings import Settings, SettingsError, read_settings
 from infra.supervisor import ChildSpec, Supervisor
 from projections.installation import install_read_models
 from projections.read_models import READ_MODELS
@@ -49,6 +56,17 @@ def up() -> None:
     """
     configure_logs(process="up")
     settings = read_settings()
+    with house_lock(settings) as ours:
+        if not ours:
+            raise SettingsError(
+                f"Another `daystar` runs on {settings.data_directory}. Stop it first, or choose"
+                " another DAYSTAR_DATA_DIR (and DAYSTAR_PORT, DAYSTAR_SIMULATOR_PORT)."
+            )
+        _check_ports(settings)
+        _run_house(settings)
+
+
+def _run_house(settings: Settings) -> None:
     embedded = embedded_postgres(settings)
     if embedded is not None:
         embedded.start()
@@ -66,6 +84,19 @@ def up() -> None:
         stop.set()
         if embedded is not None:
             embedded.stop()
+
+
+def _check_ports(settings: Settings) -> None:
+    ports = {"DAYSTAR_PORT": (settings.host, settings.port)}
+    if settings.mpesa_is_simulated:
+        ports["DAYSTAR_SIMULATOR_PORT"] = ("127.0.0.1", settings.simulator_port)
+    for name, (host, port) in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise SettingsError(f"Port {port} is taken; set {name} to another.") from error
 
 
 def children(settings: Settings) -> list[ChildSpec]:

@@ -55,7 +55,7 @@ class RecordedAnswer(StrictSchema):
 
 @blueprint.route("/contributions", methods=["POST"])
 @requires(Permission.OPERATE)
-@blueprint.arguments(RecordContributionBody)
+@blueprint.arguments(RecordContributionBody())
 @blueprint.response(201, RecordedAnswer)
 def record_contribution(body: dict[str, Any]) -> Response:
     """Record a contribution. Needs an Idempotency-Key."""
@@ -86,7 +86,7 @@ def record_contribution(body: dict[str, Any]) -> Response:
 
 @blueprint.route("/contributions/<uuid:contribution_id>/reversal", methods=["POST"])
 @requires(Permission.OPERATE)
-@blueprint.arguments(ReversalBody)
+@blueprint.arguments(ReversalBody())
 @blueprint.response(201, RecordedAnswer)
 def reverse_contribution(body: dict[str, Any], contribution_id: UUID) -> Response:
     """Undo a contribution, wholly and once. Needs an Idempotency-Key."""

@@ -47,7 +47,7 @@ class RegisteredAnswer(StrictSchema):
 
 @blueprint.route("/members", methods=["POST"])
 @requires(Permission.OPERATE)
-@blueprint.arguments(RegisterMemberBody)
+@blueprint.arguments(RegisterMemberBody())
 @blueprint.response(201, RegisteredAnswer)
 def register_member(body: dict[str, Any]) -> Response:
     """Register a member and open their account."""

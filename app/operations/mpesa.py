@@ -57,7 +57,7 @@ class PushAnswer(StrictSchema):
 
 @blueprint.route("/stk-push", methods=["POST"])
 @requires(Permission.OPERATE)
-@blueprint.arguments(PushBody)
+@blueprint.arguments(PushBody())
 @blueprint.response(202, PushAnswer)
 def request_push(body: dict[str, Any]) -> Response:
     """Ask a member's phone to pay. Needs an Idempotency-Key. What follows is told by the id."""

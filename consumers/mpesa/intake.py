@@ -21,7 +21,6 @@ from domain.mpesa.handlers import NEEDS_A_PERSON, Outcome
 from domain.mpesa.stk_push import Push
 from infra import clock
 from infra.callbacks import ATTEMPTS_MAX, CallbackStore, Settlement, StoredCallback
-from infra.errors import InfrastructureError
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
 from infra.mpesa.callbacks import StkCallback, UnreadableCallback, read_stk_callback
@@ -79,7 +78,7 @@ class Intake:
         if len(readable) > 1:
             try:
                 return self._decide_batch(readable)
-            except (DomainError, InfrastructureError, psycopg.Error) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, each is then tried alone
                 _log.info("batch_taken_apart", error=type(error).__name__, size=len(readable))
         settled = (self._decide_one(callback, told) for callback, told in readable)
         return [settlement for settlement in settled if settlement is not None]

@@ -7,8 +7,10 @@ the push is left in doubt, never sent twice: a member is not charged for our cra
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -33,6 +35,7 @@ from infra.mpesa.outcomes import Accepted, Ambiguous, NotSent, PushOutcome, Refu
 
 SENDING_AT_ONCE = 8
 POLL_SECONDS = 0.05
+RECORD_ATTEMPTS_MAX = 20
 _RETRY_SECONDS = 1.0
 _ACTOR = "system:mpesa-sender"
 
@@ -90,8 +93,20 @@ class PushSender:
             description=_DESCRIPTIONS.get(push.purpose, "Payment"),
             callback_url=self._callback_url(push_id),
         )
-        dispatch(self._store, _command(push, outcome), cause)
+        self._record(_command(push, outcome), cause)
         _log.info("push_sent", correlation_id=str(push_id), outcome=type(outcome).__name__)
+
+    def _record(self, command: Any, cause: Cause) -> None:
+        """What Safaricom answered is told once: a database that is away is waited for."""
+        for _ in range(RECORD_ATTEMPTS_MAX):
+            try:
+                dispatch(self._store, command, cause)
+            except (psycopg.OperationalError, PoolTimeout) as error:
+                _log.warning("database_away", error=type(error).__name__)
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
+        dispatch(self._store, command, cause)
 
     def _send_guarded(self, due: DuePush) -> None:
         try:

@@ -63,7 +63,7 @@ class MemberAccount(Aggregate):
     def __init__(self, *, member_id: str, member_number: str) -> None:
         self.member_id = member_id
         self.member_number = member_number
-        self.balances_cents: dict[str, int] = dict.fromkeys(ContributionType, 0)
+        self.balances_cents = {str(kind): 0 for kind in ContributionType}
         self.contributed_cents = 0
         self.contributions: dict[str, dict[str, Any]] = {}
 

@@ -77,6 +77,6 @@ def _email(text: str | None) -> str | None:
     if text is None or not text.strip():
         return None
     tidy = text.strip()
-    if not _EMAIL.fullmatch(tidy):
+    if not _EMAIL.fullmatch(tidy) or not tidy.isprintable():
         raise InvalidInput("email", "Give an e-mail address such as jane@example.org.")
     return tidy

@@ -49,6 +49,7 @@ class Outcome(StrEnum):
     CONTRADICTS_PAYMENT = "says_failed_but_money_was_received"
     RECEIPT_OF_ANOTHER_PUSH = "receipt_belongs_to_another_push"
     RECEIPT_WITH_OTHER_AMOUNT = "receipt_known_with_another_amount"
+    RECEIPT_BELOW_POSTED = "receipt_is_for_less_than_was_posted"
     SECOND_RECEIPT = "push_already_has_another_receipt"
 
 
@@ -58,6 +59,7 @@ NEEDS_A_PERSON = frozenset(
         Outcome.CONTRADICTS_PAYMENT,
         Outcome.RECEIPT_OF_ANOTHER_PUSH,
         Outcome.RECEIPT_WITH_OTHER_AMOUNT,
+        Outcome.RECEIPT_BELOW_POSTED,
         Outcome.SECOND_RECEIPT,
     }
 )
@@ -161,6 +163,8 @@ def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore
         _place_or_suspend(push, receipt, command, store)
     store.save(receipt)
     release_phone(push, store)
+    if receipt.amount_cents < push.posted_cents:
+        return Outcome.RECEIPT_BELOW_POSTED
     return Outcome.APPLIED
 
 

@@ -108,8 +108,10 @@ class Receipt(Aggregate):
         self._hold(amount_cents=self.unplaced_cents, reason=reason)
 
     def take_back(self, *, amount_cents: int) -> None:
-        """Hold what a reversed contribution gave back."""
-        self._hold(amount_cents=amount_cents, reason=SuspenseReason.CONTRIBUTION_REVERSED)
+        """Hold what a reversed contribution gave back: no more than the receipt brought."""
+        returned_cents = min(amount_cents, self.amount_cents - self.suspended_cents)
+        if returned_cents > 0:
+            self._hold(amount_cents=returned_cents, reason=SuspenseReason.CONTRIBUTION_REVERSED)
 
     def _hold(self, *, amount_cents: int, reason: SuspenseReason) -> None:
         held = self.suspended_cents + amount_cents

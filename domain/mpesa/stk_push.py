@@ -224,7 +224,8 @@ class Push(Aggregate):
 
     def accept(self, *, merchant_request_id: str, checkout_request_id: str, at: str) -> None:
         """Note the acknowledgement. One that comes after the outcome changes nothing."""
-        if self.state in (PushState.SENT, PushState.IN_DOUBT):
+        handed_over = self.state == PushState.REQUESTED and self.attempts > 0
+        if handed_over or self.state in (PushState.SENT, PushState.IN_DOUBT):
             self._accepted(
                 member_id=self.member_id,
                 merchant_request_id=merchant_request_id,

@@ -2,6 +2,7 @@
 
 Contention             somebody else moved the stream, or took the key, first: load again and retry
 StreamExists           the stream one wanted to begin is already there: the fact is known
+KeyTaken               a unique key belongs to a stream already, perhaps this very one
 IdempotencyClaimLapsed the request took so long that its Idempotency-Key was given to another
 """
 
@@ -25,6 +26,10 @@ class StreamExists(Contention):
     def __init__(self, stream_id: UUID) -> None:
         super().__init__()
         self.stream_id = stream_id
+
+
+class KeyTaken(Contention):
+    """A key that was to be claimed belongs to a stream already."""
 
 
 class IdempotencyClaimLapsed(InfrastructureError):

@@ -25,6 +25,7 @@ from domain.event_catalogue import EVENTS
 from infra.event_store.log import EVENTS_PER_COMMIT_MAX, POSITIONS_PER_COMMIT
 from infra.event_store.mapper import key_owner, open_fields, upcast
 from infra.event_store.personal_keys import PersonalKeys
+from infra.postgres.pool import borrowed
 
 BATCH_EVENTS = 5_000
 _APPEND_LOCK = 4803221
@@ -85,7 +86,7 @@ class LogReader:
 
     def head(self) -> int:
         """The highest visible position, 0 for an empty log."""
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             row = connection.execute("SELECT max(position) FROM event_store.events").fetchone()
         return row[0] or 0 if row else 0
 
@@ -98,7 +99,7 @@ class LogReader:
 
     def _fetch(self, after: int, limit: int) -> list[_Row]:
         limit = max(limit, EVENTS_PER_COMMIT_MAX + 1)
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             rows: list[_Row] = connection.execute(
                 _SELECT_AFTER, (after, limit), prepare=True, binary=True
             ).fetchall()
@@ -134,7 +135,7 @@ class LogReader:
         return True
 
     def _holders(self) -> frozenset[str]:
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             rows = connection.execute(_SELECT_HOLDERS, (_APPEND_LOCK,), prepare=True).fetchall()
         return frozenset(row[0] for row in rows)
 

@@ -8,19 +8,22 @@ from typing import Any, cast
 from uuid import UUID
 
 import orjson
+import psycopg
+import structlog
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eventsourcing.persistence import StoredEvent
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from domain.aggregate import NO_CLOCK, Aggregate
 from domain.errors import NotFound
 from domain.event_catalogue import AGGREGATES
 from domain.store import AggregateType, Key
-from infra.event_store.errors import Contention, StreamExists
+from infra.event_store.errors import KeyTaken
 from infra.event_store.log import Answer, Commit, EventLog, KeyRow
 from infra.event_store.mapper import EventMapper
 from infra.event_store.personal_keys import PersonalKeys
 from infra.keyring import Keyring
+from infra.postgres.pool import borrowed
 
 _SELECT_STREAMS = """
 WITH snapshot AS (
@@ -35,9 +38,8 @@ WHERE e.stream_id = ANY(%(ids)s) AND e.stream_version > coalesce(s.stream_versio
 ORDER BY 2, 3
 """
 _SELECT_KEY = "SELECT stream_id FROM event_store.keys WHERE scope = %s AND digest = %s LIMIT 100"
-_SELECT_OTHERS_KEY = """
-SELECT 1 FROM event_store.keys
-WHERE scope = %s AND digest = %s AND is_unique AND stream_id <> %s
+_SELECT_UNIQUE_KEY = """
+SELECT 1 FROM event_store.keys WHERE scope = %s AND digest = %s AND is_unique
 """
 _SAVE_SNAPSHOT = """
 INSERT INTO event_store.snapshots (stream_id, stream_version, topic, state)
@@ -49,6 +51,7 @@ WHERE snapshots.stream_version < excluded.stream_version
 _UNSAVED_STATE = frozenset({"_id", "_version", "_pending_events", "_created_on", "_modified_on"})
 
 
+_log = structlog.get_logger()
 _SNAPSHOT_KINDS = {kind.snapshot_topic(): kind for kind in AGGREGATES.values()}
 
 
@@ -91,7 +94,7 @@ class UnitOfWork:
         self._store = store
         self._loaded: dict[UUID, Aggregate | None] = {}
         self._keys_made: dict[UUID, AESGCM] = {}
-        self._claims: list[tuple[Key, UUID]] = []
+        self._claims: list[Key] = []
         self._commit = Commit()
         self.cause = cause
 
@@ -100,7 +103,7 @@ class UnitOfWork:
         wanted = [stream_id for stream_id in set(stream_ids) if stream_id not in self._loaded]
         if not wanted:
             return
-        with self._store.pool.connection() as connection:
+        with borrowed(self._store.pool) as connection:
             rows = connection.execute(
                 _SELECT_STREAMS,
                 {"ids": wanted, "snapshot_topics": list(_SNAPSHOT_KINDS)},
@@ -131,7 +134,7 @@ class UnitOfWork:
 
     def lookup(self, scope: str, value: str) -> list[UUID]:
         digest = self._store.keyring.digest(scope, value)
-        with self._store.pool.connection() as connection:
+        with borrowed(self._store.pool) as connection:
             rows = connection.execute(_SELECT_KEY, (scope, digest), prepare=True).fetchall()
         return [row[0] for row in rows]
 
@@ -149,7 +152,7 @@ class UnitOfWork:
                 self._commit.personal_keys.append(new_key)
         if not events:
             return
-        self._claims.extend((key, aggregate.id) for key in claims)
+        self._claims.extend(claims)
         self._commit.claims.extend(self._key_row(key, aggregate.id) for key in claims)
         self._commit.releases.extend(self._key_row(key, aggregate.id) for key in releases)
 
@@ -162,7 +165,7 @@ class UnitOfWork:
         """Append everything saved. Answers the last position, or None where nothing was new.
 
         Raises:
-            BrokenRule: a unique key belongs to another stream.
+            BrokenRule: a unique key is held already, by this stream or another.
             Contention: another writer was first; load again and decide again.
         """
         if not self._commit.events:
@@ -170,22 +173,18 @@ class UnitOfWork:
         self._commit.answer = answer
         try:
             positions = self._store.log.append(self._commit)
-        except StreamExists:
-            raise
-        except Contention as error:
+        except KeyTaken as error:
             self._raise_broken_rule(error)
             raise
         self._take_snapshots()
         return positions[-1]
 
-    def _raise_broken_rule(self, error: Contention) -> None:
-        """Say which rule a taken key breaks, if that is what stood in the way."""
+    def _raise_broken_rule(self, error: KeyTaken) -> None:
+        """Say which rule a taken key breaks, unless it was given up in this very moment."""
         with self._store.pool.connection() as connection:
-            for key, stream_id in self._claims:
+            for key in self._claims:
                 digest = self._store.keyring.digest(key.scope, key.value)
-                found = connection.execute(
-                    _SELECT_OTHERS_KEY, (key.scope, digest, stream_id)
-                ).fetchone()
+                found = connection.execute(_SELECT_UNIQUE_KEY, (key.scope, digest)).fetchone()
                 if key.taken is not None and found is not None:
                     raise key.taken from error
 
@@ -209,11 +208,13 @@ class UnitOfWork:
         state = {
             name: value for name, value in vars(aggregate).items() if name not in _UNSAVED_STATE
         }
-        with self._store.pool.connection() as connection:
-            connection.execute(
-                _SAVE_SNAPSHOT,
-                (aggregate.id, aggregate.version, aggregate.snapshot_topic(), orjson.dumps(state)),
-            )
+        row = (aggregate.id, aggregate.version, aggregate.snapshot_topic(), orjson.dumps(state))
+        try:
+            with self._store.pool.connection() as connection:
+                connection.execute(_SAVE_SNAPSHOT, row)
+        except (psycopg.Error, PoolTimeout) as error:
+            # The commit stands; a snapshot only saves time, and the next one will do.
+            _log.warning("snapshot_not_saved", error=type(error).__name__)
 
 
 def _restored(stream_id: UUID, version: int, topic: str, state: bytes) -> Aggregate:

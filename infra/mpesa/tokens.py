@@ -7,15 +7,17 @@ the row's lease; the others wait for the winner. No transaction is open while HT
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString, Protocol
 
+import psycopg
 import requests
 from cryptography.fernet import InvalidToken
 from psycopg import Connection
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
@@ -126,7 +128,7 @@ class DatabaseTokens:
         """The shared token, renewed first when it is missing or old.
 
         Raises:
-            TokenUnavailable: Daraja gave none, or another process took too long to get one.
+            TokenUnavailable: Daraja gave none, another process took too long, or no database.
         """
         deadline = time.monotonic() + self._wait_seconds_max
         while time.monotonic() < deadline:
@@ -161,7 +163,7 @@ class DatabaseTokens:
         )
 
     def _win_lease(self) -> _Lease | None:
-        with self._pool.connection() as connection:
+        with self._connection() as connection:
             row = connection.execute(
                 _WIN_LEASE, {"name": self._credentials.name, "lease_seconds": self._lease_seconds}
             ).fetchone()
@@ -177,7 +179,7 @@ class DatabaseTokens:
         return token
 
     def _sealed(self, statement: LiteralString) -> bytes | None:
-        with self._pool.connection() as connection:
+        with self._connection() as connection:
             assert connection.autocommit
             row = connection.execute(statement, {"name": self._credentials.name}).fetchone()
         return None if row is None or row[0] is None else bytes(row[0])
@@ -189,8 +191,17 @@ class DatabaseTokens:
             return None
 
     def _execute(self, statement: LiteralString, **values: bytes | datetime) -> None:
-        with self._pool.connection() as connection:
+        with self._connection() as connection:
             connection.execute(statement, {"name": self._credentials.name, **values})
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[Any]]:
+        # To the client this is a missing token like any other: nothing was sent.
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise TokenUnavailable("the database did not answer", permanent=False) from error
 
 
 def fetch_token(

@@ -275,8 +275,12 @@ class EmbeddedPostgres:
 
     def _stop_locked(self) -> None:
         process_id = self._process_id()
-        if process_id is None:
-            return
+        if process_id is not None:
+            self._end_process(process_id)
+        with suppress(OSError):  # it may be gone, or not be ours
+            self._socket.parent.rmdir()
+
+    def _end_process(self, process_id: int) -> None:
         with suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGINT)  # a "fast" shutdown
         deadline = time.monotonic() + STOP_SECONDS_MAX
