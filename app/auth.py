@@ -1,4 +1,4 @@
-"""Who is calling, and may they? API keys in the three places the contract names."""
+"""Who is calling, may they, and do they speak JSON? Keys in the three places of the contract."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from flask import current_app, g, request
+from werkzeug.exceptions import BadRequest
 
 from app.problems import Problem
 from app.wiring import Services
@@ -38,6 +39,8 @@ def requires(permission: Permission) -> Callable[[Function], Function]:
                     f"This API key lacks the permission {permission}.",
                 )
             g.caller = caller
+            if request.method in ("POST", "PUT", "PATCH"):
+                _check_body()
             return function(*args, **kwargs)
 
         return cast("Function", checked)
@@ -54,6 +57,19 @@ def _caller() -> Caller:
     if caller is None:
         raise Problem(401, "invalid_api_key", "This API key is not valid.", headers=challenge)
     return caller
+
+
+def _check_body() -> None:
+    """Whoever may come in must speak JSON: well-formed, in UTF-8, not nested beyond reason."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send the body as application/json.")
+    try:
+        request.get_data().decode()
+        request.get_json()
+    except UnicodeDecodeError as error:
+        raise Problem(400, "malformed_json", "The body is not UTF-8.") from error
+    except (BadRequest, RecursionError) as error:
+        raise Problem(400, "malformed_json", "The body is not well-formed JSON.") from error
 
 
 def _presented_key() -> str:

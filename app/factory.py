@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Flask, Response, g, request
 from flask_smorest import Api
-from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health
@@ -84,20 +83,6 @@ def _begin() -> None:
     g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
     if not request.is_secure and not is_loopback(request.remote_addr):
         raise Problem(403, "https_required", "Use https.")
-    if request.path.startswith("/daystar/") and request.method in ("POST", "PUT", "PATCH"):
-        _check_body()
-
-
-def _check_body() -> None:
-    if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "Send the body as application/json.")
-    try:
-        request.get_data().decode()
-        request.get_json()
-    except UnicodeDecodeError as error:
-        raise Problem(400, "malformed_json", "The body is not UTF-8.") from error
-    except (BadRequest, RecursionError) as error:
-        raise Problem(400, "malformed_json", "The body is not well-formed JSON.") from error
 
 
 def _end(response: Response) -> Response:

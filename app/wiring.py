@@ -140,6 +140,7 @@ class Services:
     def __init__(self, settings: Settings, *, pool_size: int = 10) -> None:
         self.settings = settings
         self._pool_size = pool_size
+        self._following_pool: ConnectionPool | None = None
 
     @cached_property
     def pool(self) -> ConnectionPool:
@@ -175,7 +176,7 @@ class Services:
         return DarajaClient(credentials, tokens, clock=clock.now)
 
     def follower(self) -> Follower:
-        pool = open_pool(
+        pool = self._following_pool = open_pool(
             database_urls(self.settings).application,
             size_max=2,
             statement_timeout_milliseconds=FOLLOWER_TIMEOUT_MILLISECONDS,
@@ -200,5 +201,6 @@ class Services:
         return f"{self.settings.public_url}/hooks/stk/{self.keyring.callback_token('stk', push_id)}"
 
     def close(self) -> None:
-        if "pool" in vars(self):
-            self.pool.close()
+        for pool in (vars(self).get("pool"), self._following_pool):
+            if pool is not None:
+                pool.close()

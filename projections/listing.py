@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from psycopg import sql
 from psycopg_pool import ConnectionPool
@@ -17,6 +18,8 @@ from psycopg_pool import ConnectionPool
 from infra.postgres.pool import borrowed
 
 _TOTALS_KEPT_MAX = 1_000
+
+_Totals = dict[tuple[object, ...], tuple[int, int]]
 
 _PAGE = """
 SELECT json_build_object(
@@ -58,7 +61,7 @@ class Listing:
     order: str
     filters: Mapping[str, str]
     _statements: dict[tuple[str, ...], bytes] = field(default_factory=dict)
-    _totals: dict[tuple[object, ...], tuple[int, int]] = field(default_factory=dict)
+    _totals: WeakKeyDictionary[ConnectionPool, _Totals] = field(default_factory=WeakKeyDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def page(
@@ -66,8 +69,9 @@ class Listing:
     ) -> Page:
         """Read one page. Filters whose value is None do not filter."""
         active = {name: value for name, value in filters.items() if value is not None}
-        counted_as = (id(pool), *sorted((name, str(value)) for name, value in active.items()))
-        known_position, known_total = self._totals.get(counted_as, (-1, 0))
+        counted_as = tuple(sorted((name, str(value)) for name, value in active.items()))
+        totals = self._totals_of(pool)
+        known_position, known_total = totals.get(counted_as, (-1, 0))
         parameters = {
             **active,
             "page": page,
@@ -83,7 +87,7 @@ class Listing:
         assert row is not None, "a read model has one position row"
         json_text, position, total = row
         if position != known_position:
-            self._remember(counted_as, position, total)
+            self._remember(totals, counted_as, position, total)
         return Page(json_text, position)
 
     def _statement(self, active: tuple[str, ...]) -> bytes:
@@ -103,8 +107,15 @@ class Listing:
             order=sql.SQL(self.order),
         )
 
-    def _remember(self, counted_as: tuple[object, ...], position: int, total: int) -> None:
+    def _totals_of(self, pool: ConnectionPool) -> _Totals:
+        """What is known of this pool's database: positions of two databases may be equal."""
         with self._lock:
-            if len(self._totals) >= _TOTALS_KEPT_MAX:
-                self._totals.clear()
-            self._totals[counted_as] = (position, total)
+            return self._totals.setdefault(pool, {})
+
+    def _remember(
+        self, totals: _Totals, counted_as: tuple[object, ...], position: int, total: int
+    ) -> None:
+        with self._lock:
+            if len(totals) >= _TOTALS_KEPT_MAX:
+                totals.clear()
+            totals[counted_as] = (position, total)

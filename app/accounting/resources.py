@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
 from app.fields import StrictSchema
@@ -109,7 +109,7 @@ class ContributionsAnswer(StrictSchema):
 
 @blueprint.route("/members")
 @requires(Permission.READ_MEMBERS)
-@blueprint.arguments(MemberArguments(), location="query")
+@blueprint.arguments(MemberArguments(), location="query", unknown=RAISE)
 @blueprint.response(200, MembersAnswer)
 def list_members(arguments: dict[str, Any]) -> Response:
     """Members, newest registration first."""
@@ -118,7 +118,7 @@ def list_members(arguments: dict[str, Any]) -> Response:
 
 @blueprint.route("/contributions")
 @requires(Permission.READ_CONTRIBUTIONS)
-@blueprint.arguments(ContributionArguments(), location="query")
+@blueprint.arguments(ContributionArguments(), location="query", unknown=RAISE)
 @blueprint.response(200, ContributionsAnswer)
 def list_contributions(arguments: dict[str, Any]) -> Response:
     """Contributions, newest value date first."""

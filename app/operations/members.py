@@ -15,9 +15,12 @@ from app.idempotent import cause, run_once
 from domain.api_keys.api_key import Permission
 from domain.dates import business_day
 from domain.members.commands import RegisterMember
+from domain.members.errors import MemberNumberTaken
 from domain.members.member import Member
 from infra import clock
 from infra.member_numbers import next_member_number
+
+DRAWS_MAX = 20
 
 blueprint = Blueprint(
     "members", __name__, url_prefix="/daystar/v1", description="Registering members."
@@ -51,13 +54,21 @@ class RegisteredAnswer(StrictSchema):
 @blueprint.response(201, RegisteredAnswer)
 def register_member(body: dict[str, Any]) -> Response:
     """Register a member and open their account."""
+    if "member_number" in body:
+        return _register(body, body["member_number"])
+    for _ in range(DRAWS_MAX - 1):
+        try:
+            return _register(body, _drawn_number())
+        except MemberNumberTaken:
+            continue  # somebody was registered under it by hand; the next one is as good
+    return _register(body, _drawn_number())
+
+
+def _register(body: dict[str, Any], member_number: str) -> Response:
     today = business_day(clock.now())
-    number = body.get("member_number") or next_member_number(
-        services().pool, prefix=services().settings.member_number_prefix, year=today.year
-    )
     command = RegisterMember(
         member_id=uuid4(),
-        member_number=number,
+        member_number=member_number,
         first_name=body["first_name"],
         last_name=body["last_name"],
         phone=body["phone"],
@@ -67,6 +78,12 @@ def register_member(body: dict[str, Any]) -> Response:
         today=today,
     )
     return run_once(command, answer=_answer, status=201, because=cause(), key_required=False)
+
+
+def _drawn_number() -> str:
+    prefix = services().settings.member_number_prefix
+    year = business_day(clock.now()).year
+    return next_member_number(services().pool, prefix=prefix, year=year)
 
 
 def _answer(member: Member) -> dict[str, Any]:

@@ -169,6 +169,7 @@ class UnitOfWork:
             Contention: another writer was first; load again and decide again.
         """
         if not self._commit.events:
+            assert answer is None, "a command that is answered for good records something"
             return None
         self._commit.answer = answer
         try:

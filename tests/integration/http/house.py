@@ -1,0 +1,180 @@
+"""The whole application over one database, and somebody who knocks at its doors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.cli.administration import issue_key
+from app.factory import create_app
+from app.wiring import Services
+from domain.api_keys.api_key import Permission
+from domain.dates import business_day
+from infra import clock
+from infra.settings import Settings, read_settings
+from tests.conftest import MASTER_KEY
+from tests.support.co_operative import CAUSE, CoOperative
+
+REQUEST_ID = "asked-by-a-test"
+MEMBERS = "/daystar-accounting/v1/members"
+CONTRIBUTIONS = "/daystar-accounting/v1/contributions"
+REGISTER = "/daystar/v1/members"
+RECORD = "/daystar/v1/contributions"
+PUSH = "/daystar/v1/mpesa/stk-push"
+ALL_PERMISSIONS = tuple(Permission)
+
+_TABLES = """
+SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
+WHERE schemaname IN ('event_store', 'intake') OR schemaname LIKE 'read\\_%' ORDER BY 1
+"""
+
+
+def settings_for(owner_url: str, data_directory: Path, **changes: Any) -> Settings:
+    """The demo's settings on this database, read from an environment as a process reads them."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", owner_url)
+        environment.setenv("DAYSTAR_ENV", "demo")
+        environment.setenv("DAYSTAR_MASTER_KEY", MASTER_KEY)
+        environment.setenv("DAYSTAR_DATA_DIR", str(data_directory))
+        return replace(read_settings(), **changes)
+
+
+class Client:
+    """Asks as a client would: with a key, a request id and, for a POST, an Idempotency-Key."""
+
+    def __init__(self, app: Flask, key: str | None) -> None:
+        self._app = app
+        self.key = key
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.send("GET", path, **options)
+
+    def post(self, path: str, body: Any, **options: Any) -> TestResponse:
+        """Post a body as JSON."""
+        return self.post_bytes(path, json.dumps(body).encode(), **options)
+
+    def post_bytes(
+        self,
+        path: str,
+        data: bytes,
+        *,
+        content_type: str | None = "application/json",
+        headers: Mapping[str, str | None] | None = None,
+        **options: Any,
+    ) -> TestResponse:
+        """Post bytes as they are."""
+        fresh = {"Idempotency-Key": uuid4().hex, **(headers or {})}
+        return self.send(
+            "POST", path, data=data, content_type=content_type, headers=fresh, **options
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str | None] | None = None,
+        **options: Any,
+    ) -> TestResponse:
+        """Send a request. A header that is None is left out."""
+        usual = {"X-Request-Id": REQUEST_ID}
+        if self.key is not None:
+            usual["Authorization"] = f"Bearer {self.key}"
+        wanted = {**usual, **(headers or {})}
+        sent = {name: value for name, value in wanted.items() if value is not None}
+        return self._app.test_client().open(path, method=method, headers=sent, **options)
+
+
+@dataclass(frozen=True)
+class House:
+    """An application, its services, and a view of its database as the owner."""
+
+    services: Services
+    app: Flask
+    owner: psycopg.Connection[Any]
+
+    @property
+    def co_operative(self) -> CoOperative:
+        return CoOperative(self.services.store)
+
+    def issue(self, *permissions: str, name: str = "Sage") -> tuple[UUID, str]:
+        return issue_key(self.services, CAUSE, name=name, permissions=permissions)
+
+    def client(self, *permissions: str) -> Client:
+        """Somebody with a key of these permissions."""
+        return Client(self.app, self.issue(*permissions)[1])
+
+    def member(self, **fields: Any) -> UUID:
+        today = business_day(clock.now())
+        return self.co_operative.member(**({"registered_on": today, "today": today} | fields))
+
+    def contribution(self, member_id: UUID, **fields: Any) -> UUID:
+        today = business_day(clock.now())
+        dates = {"contributed_on": today, "today": today}
+        return self.co_operative.contribution(member_id, **(dates | fields))
+
+    def follow(self) -> None:
+        """Bring the read models up to the head of the log."""
+        self.co_operative.follower().catch_up()
+
+    def count(self, table: str) -> int:
+        row = self.owner.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert row is not None
+        return row[0]
+
+    def contents(self) -> list[tuple[str, int, str]]:
+        """Every table of the log, the callbacks and the read models: its size and its digest."""
+        tables = [row[0] for row in self.owner.execute(_TABLES).fetchall()]
+        return self.owner.execute(
+            " UNION ALL ".join(
+                f"SELECT '{table}', count(*),"
+                f" md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {table} t"
+                for table in tables
+            )
+        ).fetchall()
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Whatever happens inside must leave no trace."""
+        before = self.contents()
+        yield
+        assert self.contents() == before
+
+
+@contextmanager
+def open_house(owner_url: str, data_directory: Path, **changes: Any) -> Iterator[House]:
+    """A house on this database, its settings changed as told."""
+    services = Services(settings_for(owner_url, data_directory, **changes), pool_size=12)
+    try:
+        with psycopg.connect(owner_url, autocommit=True) as owner:
+            yield House(services, create_app(services), owner)
+    finally:
+        services.close()
+
+
+def assert_refused(response: TestResponse, status: int, code: str) -> dict[str, Any]:
+    """One shape for every refusal: RFC 9457 with the contract's fields, and the request's id."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert response.headers["X-Request-Id"] == REQUEST_ID
+    problem = json.loads(response.data)
+    assert problem["code"] == code, problem
+    assert problem["message"], "a refusal says why"
+    assert problem["message"] == problem["detail"]
+    assert problem["data"] == {"status": status}
+    assert problem["status"] == status
+    assert problem["request_id"] == REQUEST_ID
+    assert set(problem) - {"errors"} == {
+        *("type", "title", "status", "detail", "code", "message", "data", "request_id")
+    }
+    return problem

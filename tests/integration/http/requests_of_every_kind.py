@@ -1,0 +1,103 @@
+"""A good request of every kind, to be spoiled in one place at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from domain.dates import business_day
+from infra import clock
+from tests.integration.http.house import (
+    ALL_PERMISSIONS,
+    CONTRIBUTIONS,
+    MEMBERS,
+    PUSH,
+    RECORD,
+    REGISTER,
+    Client,
+    House,
+)
+
+COMMANDS = ("register", "record", "reverse", "push")
+MONEY_COMMANDS = ("record", "reverse", "push")
+LISTS = (MEMBERS, CONTRIBUTIONS)
+
+
+@dataclass(frozen=True)
+class Premises:
+    """A house with one member, one contribution and one push in it."""
+
+    house: House
+    client: Client
+    member_id: UUID
+    contribution_id: UUID
+    transaction_id: UUID
+
+    @classmethod
+    def of(cls, house: House) -> Premises:
+        member_id = house.member(
+            member_number="TAKEN01", national_id="TAKEN0001", phone="0712345678"
+        )
+        contribution_id = house.contribution(member_id, payment_reference="TAKEN-REFERENCE")
+        transaction_id = house.co_operative.push(member_id)
+        house.follow()
+        client = house.client(*ALL_PERMISSIONS)
+        return cls(house, client, member_id, contribution_id, transaction_id)
+
+    def command(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Where a good command is posted, and its body."""
+        today = business_day(clock.now()).isoformat()
+        member_id = str(self.member_id)
+        return {
+            "register": (
+                REGISTER,
+                {
+                    "member_number": "NEW00001",
+                    "first_name": "Wanjiru",
+                    "last_name": "Kamau",
+                    "phone": "0722000111",
+                    "email": "wanjiru@example.org",
+                    "id_number": "31234567",
+                    "registration_date": today,
+                },
+            ),
+            "record": (
+                RECORD,
+                {
+                    "member_id": member_id,
+                    "amount": "2000.00",
+                    "contribution_type": "monthly",
+                    "payment_method": "cash",
+                    "payment_reference": "RECEIPT-17",
+                    "contribution_date": today,
+                },
+            ),
+            "reverse": (
+                f"{RECORD}/{self.contribution_id}/reversal",
+                {"member_id": member_id, "reason": "typed twice"},
+            ),
+            "push": (
+                PUSH,
+                {
+                    "member_id": member_id,
+                    "amount": "1500.00",
+                    "payment_purpose": "monthly",
+                    "phone": "0733000222",
+                },
+            ),
+        }[name]
+
+    def spoiled(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
+        """A good command with some of its fields replaced."""
+        path, body = self.command(name)
+        return path, body | fields
+
+    def everything(self) -> list[tuple[str, str, dict[str, Any] | None]]:
+        """Every protected door: method, path, a good body."""
+        commands = (self.command(name) for name in COMMANDS)
+        return [
+            *(("GET", path, None) for path in LISTS),
+            ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
+            *(("POST", path, body) for path, body in commands),
+        ]

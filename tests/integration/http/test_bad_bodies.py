@@ -1,0 +1,239 @@
+"""Bodies that make no sense: a clear 4xx each, and nothing changed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from datetime import timedelta
+
+import pytest
+
+from app.factory import BODY_BYTES_MAX
+from domain.dates import business_day
+from infra import clock
+from tests.integration.http.house import assert_refused
+from tests.integration.http.requests_of_every_kind import COMMANDS, MONEY_COMMANDS
+
+FIELDS = {
+    "register": (
+        *("member_number", "first_name", "last_name", "phone", "email"),
+        *("id_number", "registration_date"),
+    ),
+    "record": (
+        *("member_id", "amount", "contribution_type", "payment_method"),
+        *("payment_reference", "contribution_date"),
+    ),
+    "reverse": ("member_id", "reason"),
+    "push": ("member_id", "amount", "payment_purpose", "phone"),
+}
+OPTIONAL = {"member_number", "email", "registration_date", "contribution_date", "phone"}
+NULLABLE = {("register", "email"), ("push", "phone")}
+EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
+WRONG_VALUES = [
+    *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
+    *("", "\x00", "one\nline", "\ud800", "x" * 10_000, float("nan"), float("-inf")),
+]
+NOT_JSON = [
+    *(b"", b" ", b"{", b"}", b"not json", b'{"a":1,}', b"{'a':1}", b'{"a":1}x', b"\x00"),
+    *(b'{"a":"\xff"}', b"\xff\xfe{\x00}\x00", b'{"a":"\xc3', b"1" * 5_000, b'{"a":-}'),
+    *(b"\xef\xbb\xbf{}", '{"a":1}'.encode("utf-16-le"), '{"a":1}'.encode("utf-32-be")),
+    *(b"[" * 50_000, b'{"a":' * 10_000, b'{"a":"tab\there"}'),
+]
+NOT_AN_OBJECT = [b"null", b"true", b"1", b'"text"', b"[]", b"[{}]", b"NaN", b"1e999"]
+NOT_AN_AMOUNT = [
+    *("-1.00", "-0", "0", "0.00", "0.001", "2000.005", "2000.000", "1e3", "1E3", "+2000"),
+    *("100000000000.00", "9" * 400, " 2000", "2000 ", "2000\n", "2,000", "2000.", ".50"),
+    *("NaN", "Infinity", "0x10", "2_000", "٢٠٠٠", "\uff12\uff10\uff10", "two thousand"),
+    *(2000, 2000.0, 0.1, -5, 10**40, float("inf"), None),
+]
+NOT_A_DATE = [
+    *("2026-02-30", "2026-13-01", "10000-01-01", "0000-01-01", "-2026-01-01", "2026-1-1"),
+    *("yesterday", "2026-11-23T10:00:00", "23/11/2026", 20261123, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [(*place, value) for place, value in itertools.product(EVERY_FIELD, WRONG_VALUES)],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_field_of_the_wrong_type_or_length_is_refused(premises, command, field, value):
+    path, body = premises.spoiled(command, **{field: value})
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_body")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize(
+    ("command", "field"), [place for place in EVERY_FIELD if place not in NULLABLE]
+)
+def test_a_field_that_is_null_is_refused_where_null_means_nothing(premises, command, field):
+    path, body = premises.spoiled(command, **{field: None})
+    with premises.house.unchanged():
+        assert_refused(premises.client.post(path, body), 422, "invalid_body")
+
+
+@pytest.mark.parametrize(
+    ("command", "field"), [place for place in EVERY_FIELD if place[1] not in OPTIONAL]
+)
+def test_a_missing_field_is_refused_by_name(premises, command, field):
+    path, body = premises.command(command)
+    del body[field]
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_body")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "name", ["unknown", "Amount", "member id", "", "\x00", "\ud800", "é", "_schema"]
+)
+def test_an_unknown_field_is_refused(premises, command, name):
+    path, body = premises.spoiled(command, **{name: "1"})
+    with premises.house.unchanged():
+        assert_refused(premises.client.post(path, body), 422, "invalid_body")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("data", NOT_JSON, ids=lambda data: repr(data[:20]))
+def test_what_is_not_json_is_refused(premises, command, data):
+    path, _ = premises.command(command)
+    with premises.house.unchanged():
+        assert_refused(premises.client.post_bytes(path, data), 400, "malformed_json")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("data", NOT_AN_OBJECT, ids=repr)
+def test_json_that_is_not_an_object_is_refused(premises, command, data):
+    path, _ = premises.command(command)
+    with premises.house.unchanged():
+        assert_refused(premises.client.post_bytes(path, data), 422, "invalid_body")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_good_body_wrapped_in_a_list_is_refused(premises, command):
+    path, body = premises.command(command)
+    with premises.house.unchanged():
+        assert_refused(premises.client.post(path, [body]), 422, "invalid_body")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_body_that_is_too_large_is_refused(premises, command):
+    path, body = premises.command(command)
+    data = json.dumps(body).encode().ljust(BODY_BYTES_MAX + 1)
+    with premises.house.unchanged():
+        assert_refused(premises.client.post_bytes(path, data), 413, "body_too_large")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *(None, "", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"),
+        *("multipart/form-data; boundary=x", "text/json", "application/merge-patch+json"),
+    ],
+)
+def test_another_content_type_is_refused(premises, command, content_type):
+    path, body = premises.command(command)
+    data = json.dumps(body).encode()
+    with premises.house.unchanged():
+        response = premises.client.post_bytes(path, data, content_type=content_type)
+        assert_refused(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("command", ["record", "push"])
+@pytest.mark.parametrize("amount", NOT_AN_AMOUNT, ids=lambda value: repr(value)[:20])
+def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, command, amount):
+    path, body = premises.spoiled(command, amount=amount)
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_body")
+    assert set(problem["errors"]) == {"amount"}
+
+
+@pytest.mark.parametrize(
+    ("command", "field"), [("register", "registration_date"), ("record", "contribution_date")]
+)
+@pytest.mark.parametrize("day", NOT_A_DATE, ids=repr)
+def test_what_is_not_a_date_is_refused(premises, command, field, day):
+    path, body = premises.spoiled(command, **{field: day})
+    with premises.house.unchanged():
+        assert_refused(premises.client.post(path, body), 422, "invalid_body")
+
+
+@pytest.mark.parametrize(
+    ("command", "field"), [("register", "registration_date"), ("record", "contribution_date")]
+)
+@pytest.mark.parametrize("day", ["tomorrow", "9999-12-31", "1999-12-31", "0001-01-01"])
+def test_a_day_out_of_range_is_refused(premises, command, field, day):
+    tomorrow = business_day(clock.now()) + timedelta(days=1)
+    path, body = premises.spoiled(
+        command, **{field: tomorrow.isoformat() if day == "tomorrow" else day}
+    )
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_value")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [
+        ("record", "contribution_type", "weekly"),
+        ("record", "contribution_type", "MONTHLY"),
+        ("record", "payment_method", "cheque"),
+        ("record", "payment_method", "CASH"),
+        ("push", "payment_purpose", "loan"),
+        ("push", "payment_purpose", " monthly"),
+        ("record", "member_id", "1"),
+        ("reverse", "member_id", "00000000-0000-0000-0000-00000000000"),
+        ("push", "member_id", "DST202600001"),
+    ],
+)
+def test_a_value_outside_its_list_is_refused(premises, command, field, value):
+    path, body = premises.spoiled(command, **{field: value})
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_body")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "value"),
+    [
+        ("register", "phone", "0812345678"),
+        ("register", "phone", "+1 202 555 0100"),
+        ("register", "phone", "07123456789"),
+        ("register", "phone", "٠٧١٢٣٤٥٦٧٨"),
+        ("register", "email", "jane"),
+        ("register", "email", "jane@example"),
+        ("register", "email", "jane doe@example.org"),
+        ("register", "id_number", "12-34-56"),
+        ("register", "member_number", "DST/2026/1"),
+        ("register", "first_name", "   "),
+        ("register", "last_name", "   "),
+        ("record", "payment_method", "mpesa"),
+        ("record", "payment_reference", "   "),
+        ("reverse", "reason", "   "),
+        ("push", "phone", "0712 345 67"),
+    ],
+)
+def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):
+    path, body = premises.spoiled(command, **{field: value})
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_value")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize("command", MONEY_COMMANDS)
+@pytest.mark.parametrize("key", [None, "", "x" * 256, "two words", "tab\there", "clé", "\x7f"])
+def test_moving_money_needs_a_well_formed_idempotency_key(premises, command, key):
+    path, body = premises.command(command)
+    with premises.house.unchanged():
+        response = premises.client.post(path, body, headers={"Idempotency-Key": key})
+        assert_refused(response, 400, "idempotency_key_required")
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "two words", "clé"])
+def test_where_an_idempotency_key_is_optional_it_must_still_be_well_formed(premises, key):
+    path, body = premises.command("register")
+    with premises.house.unchanged():
+        response = premises.client.post(path, body, headers={"Idempotency-Key": key})
+        assert_refused(response, 400, "idempotency_key_required")
