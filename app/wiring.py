@@ -175,13 +175,19 @@ class Services:
         tokens = DatabaseTokens(credentials, self.pool, self.keyring)
         return DarajaClient(credentials, tokens, clock=clock.now)
 
+    def following_pool(self) -> ConnectionPool:
+        """Connections for whoever reads the log in large batches."""
+        if self._following_pool is None:
+            self._following_pool = open_pool(
+                database_urls(self.settings).application,
+                size_max=2,
+                statement_timeout_milliseconds=FOLLOWER_TIMEOUT_MILLISECONDS,
+                name="daystar-follow",
+            )
+        return self._following_pool
+
     def follower(self) -> Follower:
-        pool = self._following_pool = open_pool(
-            database_urls(self.settings).application,
-            size_max=2,
-            statement_timeout_milliseconds=FOLLOWER_TIMEOUT_MILLISECONDS,
-            name="daystar-follow",
-        )
+        pool = self.following_pool()
         reader = LogReader(pool, PersonalKeys(pool, self.keyring))
         return Follower(pool, reader, READ_MODELS.values())
 

@@ -23,6 +23,8 @@ CREATE TABLE {schema}.contributions (
     contribution_date date          NOT NULL,
     status            text          NOT NULL
 ) WITH (fillfactor = 90);
+"""
+INDEXES = """
 CREATE INDEX contributions_newest
     ON {schema}.contributions (contribution_date DESC, position DESC, contribution_id DESC);
 CREATE INDEX contributions_of_member
@@ -60,6 +62,7 @@ def _push_succeeded(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 CONTRIBUTIONS = ReadModel(
     name="contributions",
     tables=TABLES,
+    indexes=INDEXES,
     keys={"contributions": "contribution_id"},
     folds={
         "account.contribution-received": _received,

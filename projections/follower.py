@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from infra.event_store.reader import Batch, LogReader, RecordedEvent, commits
+from projections.batch import OtherFollower, ProjectionFailure, apply_batch, brief
 from projections.installation import schema_name
 from projections.read_model import ReadModel
 from projections.rows import RowMissing
@@ -26,19 +27,6 @@ _POLL_GROWTH = 1.15  # from busy to idle in some thirty empty polls, about two s
 _RETRY_SECONDS = 1.0
 
 _log = structlog.get_logger()
-
-
-class ProjectionFailure(Exception):
-    """A projection could not take an event."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        super().__init__(reason)
-        self.position = position
-        self.reason = reason
-
-
-class OtherFollower(Exception):
-    """Another process moved this read model on."""
 
 
 class Follower:
@@ -108,7 +96,7 @@ class Follower:
                 self._stop(model, failure.position, failure.reason)
                 break
             except (psycopg.DataError, psycopg.IntegrityError, RowMissing) as error:
-                self._stop(model, commit[0].position, f"{type(error).__name__}: {_brief(error)}")
+                self._stop(model, commit[0].position, f"{type(error).__name__}: {brief(error)}")
                 break
             after = self._positions[model.name] = end
         return True
@@ -116,34 +104,17 @@ class Follower:
     def _write(
         self, model: ReadModel, events: list[RecordedEvent], *, after: int, end: int
     ) -> None:
-        rows = model.rows(schema_name(model))
-        for event in events:
-            try:
-                model.fold(event, rows)
-            except Exception as error:  # the edge of a loop: one projection stops and says so
-                reason = f"{event.topic}: {type(error).__name__}: {_brief(error)}"
-                raise ProjectionFailure(event.position, reason) from error
         with self._pool.connection() as connection, connection.transaction():
-            cursor = connection.cursor()
-            # Rows and position stand or fall together: what a crash loses is folded again.
-            cursor.execute("SET LOCAL synchronous_commit = off")
-            cursor.execute(
-                sql.SQL(
-                    "UPDATE {}.position SET position = %s, updated_at = now() WHERE position = %s"
-                ).format(sql.Identifier(schema_name(model))),
-                (end, after),
+            apply_batch(
+                connection.cursor(), model, schema_name(model), events, after=after, end=end
             )
-            if cursor.rowcount != 1:
-                raise OtherFollower
-            for table in rows.values():
-                table.write(cursor)
 
     def _running(self) -> list[ReadModel]:
         with self._pool.connection() as connection:
             stopped = {
                 row[0]
                 for row in connection.execute(
-                    "SELECT name FROM followers.followers WHERE state = 'stopped'"
+                    "SELECT name FROM followers.followers WHERE state <> 'following'"
                 ).fetchall()
             }
         return [model for model in self._models if model.name not in stopped]
@@ -171,19 +142,21 @@ class Follower:
         _log.error("projection_stopped", projection=model.name, position=position, reason=reason)
 
 
-def resume(pool: ConnectionPool, name: str) -> bool:
-    """Let a stopped projection try again. Answers whether there is one of this name."""
+def resume(pool: ConnectionPool, name: str) -> None:
+    """Let a stopped or paused projection go on, or try again."""
     with pool.connection() as connection:
-        cursor = connection.execute(
+        connection.execute(
             "UPDATE followers.followers SET state = 'following', error = NULL,"
             " error_position = NULL, stopped_at = NULL WHERE name = %s",
             (name,),
         )
-        return cursor.rowcount == 1
 
 
-def _brief(error: Exception) -> str:
-    """What went wrong, without the row's contents: they may be personal."""
-    if isinstance(error, psycopg.Error):
-        return error.diag.message_primary or "the database refused the rows"
-    return str(error) if isinstance(error, RowMissing | KeyError) else "the fold failed"
+def pause(pool: ConnectionPool, name: str) -> None:
+    """Hold a projection still; it serves what it has. One that stopped by itself stays stopped."""
+    with pool.connection() as connection:
+        connection.execute(
+            "UPDATE followers.followers SET state = 'paused', stopped_at = now()"
+            " WHERE name = %s AND state = 'following'",
+            (name,),
+        )

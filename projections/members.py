@@ -25,6 +25,8 @@ CREATE TABLE {schema}.members (
     total_contributions numeric(15,2) NOT NULL,
     share_capital       numeric(15,2) NOT NULL
 ) WITH (fillfactor = 85);
+"""
+INDEXES = """
 CREATE INDEX members_newest ON {schema}.members (registration_date DESC, position DESC);
 CREATE INDEX members_by_status
     ON {schema}.members (status, registration_date DESC, position DESC);
@@ -60,6 +62,7 @@ def _balance_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 MEMBERS = ReadModel(
     name="members",
     tables=TABLES,
+    indexes=INDEXES,
     keys={"members": "member_id"},
     folds={
         "member.registered": _registered,

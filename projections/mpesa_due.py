@@ -1,7 +1,8 @@
 """What is to be done next about each open push: send it, doubt it, or ask about it.
 
-The list only points at work. Whoever takes up a row decides by the push's own stream, so a row seen
-twice, or rebuilt, has one effect. Rows leave when the push needs nothing more from us.
+The list only points at work. Whoever takes up a row decides by the push's own stream, so a row
+seen twice, or rebuilt, has one effect. Rows leave when the push needs nothing more from us. Who has
+taken up what is kept elsewhere (`consumers.mpesa.due_pushes`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ TABLES = """
 CREATE TABLE {schema}.pushes (
     push_id     uuid        NOT NULL PRIMARY KEY,
     action      text        NOT NULL CHECK (action IN ('send', 'doubt', 'query', 'verify')),
-    since       timestamptz NOT NULL,
-    attempts    integer     NOT NULL,
-    next_at     timestamptz,
-    lease_until timestamptz
+    since       timestamptz NOT NULL
 ) WITH (fillfactor = 60);
+"""
+INDEXES = """
 CREATE INDEX pushes_by_action ON {schema}.pushes (action, since);
 """
 
@@ -35,9 +35,6 @@ def _next(action: str, moment: str) -> Fold:
             push_id,
             action=action,
             since=event.data[moment],
-            attempts=0,
-            next_at=None,
-            lease_until=None,
         )
 
     return fold
@@ -50,6 +47,7 @@ def _nothing_more(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 MPESA_DUE = ReadModel(
     name="mpesa_due",
     tables=TABLES,
+    indexes=INDEXES,
     keys={"pushes": "push_id"},
     folds={
         "push.requested": _next("send", "requested_at"),

@@ -35,10 +35,6 @@ CREATE TABLE {schema}.transactions (
     requested_at        timestamptz   NOT NULL,
     completed_at        timestamptz
 ) WITH (fillfactor = 70);
-CREATE INDEX transactions_of_member ON {schema}.transactions (member_id, position DESC);
-CREATE INDEX transactions_by_status ON {schema}.transactions (status, position DESC);
-CREATE INDEX transactions_by_receipt ON {schema}.transactions (receipt_number);
-
 CREATE TABLE {schema}.receipts (
     receipt_id     uuid          NOT NULL PRIMARY KEY,
     position       bigint        NOT NULL,
@@ -50,6 +46,11 @@ CREATE TABLE {schema}.receipts (
     channel        text          NOT NULL,
     paid_at        timestamptz   NOT NULL
 ) WITH (fillfactor = 85);
+"""
+INDEXES = """
+CREATE INDEX transactions_of_member ON {schema}.transactions (member_id, position DESC);
+CREATE INDEX transactions_by_status ON {schema}.transactions (status, position DESC);
+CREATE INDEX transactions_by_receipt ON {schema}.transactions (receipt_number);
 CREATE INDEX receipts_by_number ON {schema}.receipts (receipt_number);
 CREATE INDEX receipts_in_suspense ON {schema}.receipts (position) WHERE suspended > 0;
 """
@@ -181,6 +182,7 @@ def _receipt_suspended(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 MPESA_TRANSACTIONS = ReadModel(
     name="mpesa_transactions",
     tables=TABLES,
+    indexes=INDEXES,
     keys={"transactions": "transaction_id", "receipts": "receipt_id"},
     folds={
         "push.requested": _requested,

@@ -17,11 +17,13 @@ class ReadModel:
     """One schema, filled from the log alone; it can be dropped and rebuilt at any time.
 
     `tables` is the SQL that makes the tables inside the schema (`{schema}` stands for its name),
-    `keys` the key column of each table, `folds` what each topic does to the rows.
+    `indexes` what is added once a rebuild has filled them, `keys` the key column of each table,
+    `folds` what each topic does to the rows.
     """
 
     name: str
     tables: LiteralString
+    indexes: LiteralString
     keys: Mapping[str, str]
     folds: Mapping[str, Fold]
 

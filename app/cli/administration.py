@@ -28,10 +28,8 @@ from infra.key_check import key_sha256, new_api_key
 from infra.keyring import new_master_key
 from infra.postgres.migrate import migrate as migrate_database
 from infra.settings import read_settings
-from projections.follower import resume as resume_projection
 from projections.installation import install_read_models
 from projections.read_models import READ_MODELS
-from projections.status import follower_status
 
 _SELECT_STREAMS_OF_SCOPE = """
 SELECT DISTINCT stream_id FROM event_store.keys WHERE scope = %s LIMIT 10000
@@ -39,7 +37,7 @@ SELECT DISTINCT stream_id FROM event_store.keys WHERE scope = %s LIMIT 10000
 
 
 @contextmanager
-def _administrator() -> Iterator[tuple[Services, Cause]]:
+def administrator() -> Iterator[tuple[Services, Cause]]:
     """Services for one command; refusals become a sentence."""
     settings = read_settings()
     with running_database(settings):
@@ -76,47 +74,6 @@ def master_key() -> None:
     click.echo(new_master_key())
 
 
-@click.command()
-def status() -> None:
-    """Show where each read model stands.
-
-    Example: daystar status
-    """
-    with _administrator() as (services, _):
-        followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
-        head = services.store.log.max_notification_id() or 0
-    click.echo(f"log head {head}")
-    click.echo(f"{'read model':<20} {'state':<10} {'position':>14} {'behind':>8} {'seconds':>9}")
-    for follower in followers:
-        click.echo(
-            f"{follower.name:<20} {follower.state:<10} {follower.position:>14}"
-            f" {follower.events_behind:>8} {follower.seconds_behind:>9.3f}"
-        )
-        if follower.error:
-            click.echo(f"  stopped at {follower.error_position}: {follower.error}")
-            click.echo(f"  mend the cause, then: daystar projections resume {follower.name}")
-
-
-@click.group()
-def projections() -> None:
-    """Look after read models.
-
-    Example: daystar projections resume members
-    """
-
-
-@projections.command("resume")
-@click.argument("name", type=click.Choice(sorted(READ_MODELS)))
-def resume(name: str) -> None:
-    """Let a stopped read model try again.
-
-    Example: daystar projections resume members
-    """
-    with _administrator() as (services, _):
-        resume_projection(services.pool, name)
-    click.echo(f"{name} follows the log again")
-
-
 @click.group()
 def principals() -> None:
     """Persons and systems that act.
@@ -146,7 +103,7 @@ def add(name: str, kind: str, roles: tuple[str, ...], approval_limit: str | None
 
     Example: daystar principals add --name "Jane Wanjiku" --role approver --approval-limit 200000
     """
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         limit = cents_from_text(approval_limit, field="approval_limit") if approval_limit else 0
         principal = dispatch(
             services.store,
@@ -164,7 +121,7 @@ def list_principals() -> None:
 
     Example: daystar principals list
     """
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         for stream_id in _streams(services, PRINCIPAL_NAME):
             principal = UnitOfWork(services.store, cause).get(Principal, stream_id)
             limit = text_from_cents(principal.approval_limit_cents)
@@ -193,7 +150,7 @@ def issue(name: str, permissions: tuple[str, ...]) -> None:
 
     Example: daystar keys issue --name "Sage" --permission read_members
     """
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         key_id, key = issue_key(services, cause, name=name, permissions=permissions)
     click.echo(f"key id {key_id}")
     click.echo(key)
@@ -205,7 +162,7 @@ def list_keys() -> None:
 
     Example: daystar keys list
     """
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         for stream_id in _streams(services, KEY_DIGEST):
             unit = UnitOfWork(services.store, cause)
             key = unit.get(ApiKey, stream_id)
@@ -226,7 +183,7 @@ def rotate(key_id: UUID, overlap_hours: float) -> None:
     Example: daystar keys rotate 6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10 --overlap-hours 1
     """
     key = new_api_key()
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         old_expires_at = clock.now() + timedelta(hours=overlap_hours)
         dispatch(services.store, RotateApiKey(key_id, key_sha256(key), old_expires_at), cause)
     click.echo(f"the old key opens until {old_expires_at.isoformat()}")
@@ -241,7 +198,7 @@ def revoke(key_id: UUID, reason: str) -> None:
 
     Example: daystar keys revoke 6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10 --reason "laptop stolen"
     """
-    with _administrator() as (services, cause):
+    with administrator() as (services, cause):
         dispatch(services.store, RevokeApiKey(key_id, reason), cause)
     click.echo("revoked")
 

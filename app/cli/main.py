@@ -8,8 +8,9 @@ import click
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from app.cli.administration import keys, master_key, migrate, principals, projections, status
+from app.cli.administration import keys, master_key, migrate, principals
 from app.cli.processes import follow, intake, schedule, send, simulator, web
+from app.cli.read_models import projections, rebuild, status
 from app.cli.up import up
 from infra.errors import InfrastructureError
 from infra.postgres.embedded import EmbeddedPostgresError
@@ -36,6 +37,7 @@ for command in (
     keys,
     principals,
     projections,
+    rebuild,
     master_key,
 ):
     daystar.add_command(command)

@@ -15,6 +15,7 @@ from gunicorn.glogging import Logger
 
 from app.factory import create_app
 from app.wiring import Services
+from consumers.mpesa.due_pushes import DuePushes
 from infra.errors import InfrastructureError
 from infra.logs import configure_logs
 from infra.mpesa.client import DarajaClient
@@ -144,7 +145,11 @@ def _until_stopped(loop: Callable[[threading.Event], None], stop: threading.Even
 
 def _keep_house(services: Services, stop: threading.Event) -> None:
     while True:
-        _log.info("idempotency_answers_expired", count=services.idempotency.expire())
+        _log.info(
+            "house_kept",
+            idempotency_answers=services.idempotency.expire(),
+            claims=DuePushes(services.pool).forget_old_claims(),
+        )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return
 

@@ -133,7 +133,7 @@ def _command(
         case Accepted(merchant_request_id, checkout_request_id):
             return RecordAcknowledgement(push.id, merchant_request_id, checkout_request_id, now)
         case NotSent(reason, retry_after_seconds):
-            return RecordNotSent(push.id, reason, retry_after_seconds, now)
+            return RecordNotSent(push.id, reason, retry_after_seconds, now, push.attempts)
         case Refused(code, reason):
             return RecordRefusal(push.id, code, reason, now)
         case Ambiguous(reason):

@@ -35,12 +35,16 @@ class RecordAcknowledgement:
 
 @dataclass(frozen=True)
 class RecordNotSent:
-    """Proven not received; try again later, a bounded number of times."""
+    """Proven not received; try again later, a bounded number of times.
+
+    With `attempt` it speaks of that sending alone: told again, it must not undo a later one.
+    """
 
     push_id: UUID
     reason: str
     retry_after_seconds: float
     now: datetime
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def record_acknowledgement(command: RecordAcknowledgement, store: AggregateStore
 def record_not_sent(command: RecordNotSent, store: AggregateStore) -> None:
     """Back to the queue, or rejected after the last attempt."""
     push = _existing(command.push_id, store)
+    if command.attempt not in (None, push.attempts):
+        return
     if push.attempts >= SEND_ATTEMPTS_MAX:
         at = text_from_moment(command.now)
         push.reject(result_code="not_sent", reason=command.reason, at=at)

@@ -28,11 +28,12 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.postgres.pool import borrowed
 
 BATCH_EVENTS = 5_000
+POSITION_MAX = 2**63 - 1
 _APPEND_LOCK = 4803221
 
 _SELECT_AFTER = """
 SELECT position, stream_id, stream_version, topic, state, recorded_at, metadata
-FROM event_store.events WHERE position > %s ORDER BY position LIMIT %s
+FROM event_store.events WHERE position > %s AND position <= %s ORDER BY position LIMIT %s
 """
 _SELECT_HOLDERS = """
 SELECT virtualtransaction FROM pg_locks
@@ -77,10 +78,18 @@ class LogReader:
         self._settles_below = 0
 
     def read(
-        self, after: int, *, limit: int = BATCH_EVENTS, topics: frozenset[str] | None = None
+        self,
+        after: int,
+        *,
+        limit: int = BATCH_EVENTS,
+        topics: frozenset[str] | None = None,
+        until: int = POSITION_MAX,
     ) -> Batch:
-        """The whole commits after a position, up to the first one that may still be under way."""
-        rows = self._visible(after, limit)
+        """The whole commits after a position, up to the first one that may still be under way.
+
+        `until` is the end of a commit that was read before.
+        """
+        rows = self._visible(after, limit, until)
         events = list(self._decoded(rows, topics))
         return Batch(events, rows[-1][0] if rows else after)
 
@@ -90,18 +99,18 @@ class LogReader:
             row = connection.execute("SELECT max(position) FROM event_store.events").fetchone()
         return row[0] or 0 if row else 0
 
-    def _visible(self, after: int, limit: int) -> list[_Row]:
+    def _visible(self, after: int, limit: int, until: int) -> list[_Row]:
         while True:
-            rows = self._fetch(after, limit)
+            rows = self._fetch(after, limit, until)
             safe = self._before_first_hole(rows, after)
             if len(safe) == len(rows) or not self._settle(rows[-1][0] // POSITIONS_PER_COMMIT):
                 return safe
 
-    def _fetch(self, after: int, limit: int) -> list[_Row]:
+    def _fetch(self, after: int, limit: int, until: int) -> list[_Row]:
         limit = max(limit, EVENTS_PER_COMMIT_MAX + 1)
         with borrowed(self._pool) as connection:
             rows: list[_Row] = connection.execute(
-                _SELECT_AFTER, (after, limit), prepare=True, binary=True
+                _SELECT_AFTER, (after, until, limit), prepare=True, binary=True
             ).fetchall()
         if len(rows) < limit:
             return rows

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, migrations, and the server we start where none is given."""

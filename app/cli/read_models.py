@@ -1,0 +1,215 @@
+"""Looking after read models: where they stand, holding them, rebuilding them while they serve."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import click
+from psycopg_pool import ConnectionPool
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.cli.administration import administrator
+from app.wiring import Services, database_urls
+from infra import clock
+from infra.errors import InfrastructureError
+from infra.event_store.personal_keys import PersonalKeys
+from infra.event_store.reader import LogReader
+from projections.batch import ProjectionFailure
+from projections.follower import pause as pause_projection
+from projections.follower import resume as resume_projection
+from projections.read_model import ReadModel
+from projections.read_models import READ_MODELS
+from projections.rebuild import Comparison, Rebuild
+from projections.rebuild import Progress as RebuildProgress
+from projections.status import FollowerStatus, follower_status
+
+WATCH_SECONDS = 1.0
+_NAME = click.Choice(sorted(READ_MODELS))
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Go on showing it, with each one's rate.")
+def status(*, watch: bool) -> None:
+    """Show where each read model stands: its position, its lag, what stopped it.
+
+    Example: daystar status --watch
+    """
+    with administrator() as (services, _):
+        if watch:
+            _watch(services.pool)
+            return
+        followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
+        head = services.store.log.max_notification_id() or 0
+    click.echo(f"log head {head}")
+    click.echo(f"{'read model':<20} {'state':<10} {'position':>14} {'behind':>8} {'seconds':>9}")
+    for follower in followers:
+        click.echo(
+            f"{follower.name:<20} {follower.state:<10} {follower.position:>14}"
+            f" {follower.events_behind:>8} {follower.seconds_behind:>9.3f}"
+        )
+        if follower.error:
+            click.echo(f"  stopped at {follower.error_position}: {follower.error}")
+            click.echo(f"  mend the cause, then: daystar projections retry {follower.name}")
+
+
+@click.group()
+def projections() -> None:
+    """Look after read models.
+
+    Example: daystar projections retry members
+    """
+
+
+@projections.command()
+@click.argument("name", type=_NAME)
+def pause(name: str) -> None:
+    """Hold a read model still; it goes on serving what it has.
+
+    Example: daystar projections pause members
+    """
+    with administrator() as (services, _):
+        pause_projection(services.pool, name)
+    click.echo(f"{name} is held; `daystar projections resume {name}` lets it go on")
+
+
+def _resume(name: str) -> None:
+    with administrator() as (services, _):
+        resume_projection(services.pool, name)
+    click.echo(f"{name} follows the log again")
+
+
+@projections.command()
+@click.argument("name", type=_NAME)
+def resume(name: str) -> None:
+    """Let a held read model go on.
+
+    Example: daystar projections resume members
+    """
+    _resume(name)
+
+
+@projections.command()
+@click.argument("name", type=_NAME)
+def retry(name: str) -> None:
+    """Let a read model that stopped at an event try that event again.
+
+    Example: daystar projections retry members
+    """
+    _resume(name)
+
+
+@click.command()
+@click.argument("name", type=_NAME, required=False)
+@click.option("--all", "everything", is_flag=True, help="Every read model, one after another.")
+@click.option("--yes", is_flag=True, help="Swap even if the rebuilt model differs, unasked.")
+def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
+    """Rebuild a read model from the log while the live one serves, compare the two, and swap.
+
+    Nothing live changes before the swap; Ctrl-C stops it at any moment.
+
+    Example: daystar rebuild members
+    """
+    if (name is None) == (not everything):
+        raise click.UsageError("Name a read model, or say --all.")
+    models = list(READ_MODELS.values()) if everything else [READ_MODELS[name or ""]]
+    cancelled = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: cancelled.set())
+    with administrator() as (services, _):
+        for model in models:
+            _rebuild(services, model, cancelled, unasked=yes)
+
+
+def _rebuild(
+    services: Services, model: ReadModel, cancelled: threading.Event, *, unasked: bool
+) -> None:
+    pool = services.following_pool()
+    reader = LogReader(pool, PersonalKeys(pool, services.keyring))
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} % {task.fields[rate]:>10,.0f} events/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(model.name, total=1.0, rate=0.0)
+        work = Rebuild(
+            database_urls(services.settings).owner,
+            reader,
+            model,
+            report=_reporter(bar, task),
+            cancelled=cancelled,
+        )
+
+        def confirm(comparison: Comparison) -> bool:
+            _show(comparison)
+            if comparison.is_equal or unasked:
+                return True
+            bar.stop()
+            return click.confirm("The rebuilt read model differs from the live one. Swap?")
+
+        try:
+            work.run(confirm=confirm)
+        except ProjectionFailure as failure:
+            raise InfrastructureError(
+                f"{model.name} cannot take the event at {failure.position} ({failure.reason});"
+                " the live read model stays as it is."
+            ) from failure
+    click.echo(f"{model.name} is rebuilt")
+
+
+def _reporter(bar: Progress, task: TaskID) -> Callable[[RebuildProgress], None]:
+    def report(progress: RebuildProgress) -> None:
+        bar.update(
+            task,
+            completed=progress.share,
+            description=f"{progress.name}: {progress.phase}",
+            rate=progress.events / max(progress.seconds, 0.001),
+        )
+
+    return report
+
+
+def _show(comparison: Comparison) -> None:
+    click.echo(f"compared at position {comparison.position}:")
+    for table in comparison.tables:
+        verdict = "equal" if table.is_equal else "DIFFERENT"
+        click.echo(
+            f"  {table.table:<16} {verdict:<10} rows {table.live_rows:,} live,"
+            f" {table.shadow_rows:,} rebuilt; sums {', '.join(table.live_sums) or '-'} live,"
+            f" {', '.join(table.shadow_sums) or '-'} rebuilt"
+        )
+
+
+def _watch(pool: ConnectionPool) -> None:
+    before: dict[str, tuple[float, int]] = {}
+    with Live(console=Console(), auto_refresh=False) as screen:
+        while True:
+            followers = follower_status(pool, READ_MODELS.values(), now=clock.now())
+            screen.update(_table(followers, before), refresh=True)
+            time.sleep(WATCH_SECONDS)
+
+
+def _table(followers: list[FollowerStatus], before: dict[str, tuple[float, int]]) -> Table:
+    table = Table("read model", "state", "position", "behind", "seconds", "commits/s", "error")
+    now = time.monotonic()
+    for follower in followers:
+        then, position = before.get(follower.name, (now - WATCH_SECONDS, follower.position))
+        rate = (follower.position - position) / 1000 / max(now - then, 0.001)
+        before[follower.name] = (now, follower.position)
+        table.add_row(
+            follower.name,
+            follower.state,
+            f"{follower.position}",
+            f"{follower.events_behind:,}",
+            f"{follower.seconds_behind:.3f}",
+            f"{rate:,.0f}",
+            follower.error or "",
+        )
+    return table

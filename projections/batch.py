@@ -1,0 +1,80 @@
+"""One batch of events into one read model: fold in memory, write at once, move the position.
+
+Rows and position are one transaction, fenced by the position one expected. The same code serves the
+follower (live, small batches) and a rebuild (a shadow schema, large ones).
+"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow
+
+from infra.event_store.reader import RecordedEvent
+from projections.read_model import ReadModel
+from projections.rows import RowMissing
+
+
+class ProjectionFailure(Exception):
+    """A projection could not take an event."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        super().__init__(reason)
+        self.position = position
+        self.reason = reason
+
+
+class OtherFollower(Exception):
+    """Another process moved this read model on."""
+
+
+def apply_batch(
+    cursor: Cursor[TupleRow],
+    model: ReadModel,
+    schema: str,
+    events: list[RecordedEvent],
+    *,
+    after: int,
+    end: int,
+) -> None:
+    """Fold events into the model's tables in a schema, in the caller's transaction.
+
+    The advisory lock keeps a batch and the swap of a rebuild apart: no batch writes to two schemas.
+
+    Raises:
+        ProjectionFailure: a fold could not take an event.
+        OtherFollower: the position was not the expected one.
+    """
+    rows = model.rows(schema)
+    for event in events:
+        try:
+            model.fold(event, rows)
+        except Exception as error:  # one projection stops and says so
+            reason = f"{event.topic}: {type(error).__name__}: {brief(error)}"
+            raise ProjectionFailure(event.position, reason) from error
+    # Rows and position stand or fall together: what a crash loses is folded again.
+    cursor.execute("SET LOCAL synchronous_commit = off")
+    lock_batches(cursor, model)
+    cursor.execute(
+        sql.SQL(
+            "UPDATE {}.position SET position = %s, updated_at = now() WHERE position = %s"
+        ).format(sql.Identifier(schema)),
+        (end, after),
+    )
+    if cursor.rowcount != 1:
+        raise OtherFollower
+    for table in rows.values():
+        table.write(cursor)
+
+
+def lock_batches(cursor: Cursor[TupleRow], model: ReadModel) -> None:
+    """Wait for the batch under way, and hold the next one off until this transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(4803223, hashtext(%s))", (model.name,))
+
+
+def brief(error: Exception) -> str:
+    """What went wrong, without the row's contents: they may be personal."""
+    if isinstance(error, psycopg.Error):
+        said = error.diag.message_primary or "the database refused the rows"
+        return said.partition(': "')[0]  # after it, the value itself is quoted
+    return str(error) if isinstance(error, RowMissing | KeyError) else "the fold failed"

@@ -1,0 +1,310 @@
+"""Rebuilding a read model while the live one serves.
+
+A shadow schema is filled from the log, brought to the very position of the live one, compared with
+it, and put in its place by two renames under the lock that the follower takes for each batch. Until
+the renames, nothing live has changed: stopping at any moment, or dying, leaves a shadow that the
+next rebuild throws away.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from infra.errors import InfrastructureError
+from infra.event_store.reader import LogReader
+from projections.batch import apply_batch, lock_batches
+from projections.installation import drop_schema, make_indexes, make_tables, schema_name
+from projections.read_model import ReadModel
+
+BATCH_EVENTS = 20_000
+SWAP_LOCK_MILLISECONDS = 2_000
+SWAP_ATTEMPTS_MAX = 30
+DROP_LOCK_MILLISECONDS = 2_000
+
+_NUMERIC_COLUMNS = """
+SELECT column_name FROM information_schema.columns
+WHERE table_schema = %s AND table_name = %s AND data_type = 'numeric' ORDER BY ordinal_position
+"""
+
+
+class RebuildStopped(InfrastructureError):
+    """The rebuild was cancelled; the live read model was not touched."""
+
+
+class AnotherRebuild(InfrastructureError):
+    """This read model is being rebuilt already."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a rebuild has come. Positions grow by 1000 a commit; events are counted."""
+
+    name: str
+    phase: str
+    events: int
+    position: int
+    head: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        return min(self.position / self.head, 1.0) if self.head else 1.0
+
+
+@dataclass(frozen=True)
+class TableComparison:
+    """One table, live and rebuilt, at the same position."""
+
+    table: str
+    live_rows: int
+    shadow_rows: int
+    live_sums: tuple[str, ...]
+    shadow_sums: tuple[str, ...]
+    is_equal: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a rebuild would change."""
+
+    position: int
+    tables: tuple[TableComparison, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        return all(table.is_equal for table in self.tables)
+
+
+class Rebuild:
+    """One rebuild of one read model, over a connection of the owner's."""
+
+    def __init__(
+        self,
+        owner_url: str,
+        reader: LogReader,
+        model: ReadModel,
+        *,
+        report: Callable[[Progress], None],
+        cancelled: threading.Event,
+    ) -> None:
+        self._owner_url = owner_url
+        self._reader = reader
+        self._model = model
+        self._live = schema_name(model)
+        self._shadow = f"shadow_{model.name}"
+        self._old = f"old_{model.name}"
+        self._report = report
+        self._cancelled = cancelled
+        self._started = time.monotonic()
+        self._events = 0
+
+    def run(self, *, confirm: Callable[[Comparison], bool]) -> Comparison:
+        """Fill, compare, and swap if `confirm` says so.
+
+        Raises:
+            RebuildStopped: cancelled, or the comparison was not confirmed.
+            AnotherRebuild: somebody else is at it.
+            ProjectionFailure: an event cannot be folded; the live model is not touched.
+        """
+        with self._connection() as connection:
+            drop_schema(connection, self._shadow)
+            try:
+                with connection.transaction():
+                    make_tables(connection, self._model, self._shadow)
+                position = self._fill(connection, 0, self._reader.head())
+                self._tell("indexing", position)
+                make_indexes(connection, self._model, self._shadow)
+                connection.execute(sql.SQL("ANALYZE {}").format(self._tables(self._shadow)))
+                comparison = self._compare(connection, position)
+                _require(confirm(comparison), "Not confirmed")
+                self._swap(connection, comparison.position)
+            except BaseException:
+                drop_schema(connection, self._shadow)
+                raise
+            self._drop_old(connection)
+        return comparison
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[TupleRow]]:
+        with psycopg.connect(self._owner_url, autocommit=True) as connection:
+            row = connection.execute(
+                "SELECT pg_try_advisory_lock(4803224, hashtext(%s))", (self._model.name,)
+            ).fetchone()
+            if not (row and row[0]):
+                raise AnotherRebuild(f"{self._model.name} is being rebuilt already.")
+            connection.execute("SET application_name = 'daystar-rebuild'")
+            yield connection
+
+    def _fill(self, connection: Connection[TupleRow], after: int, until: int) -> int:
+        """Fold the log into the shadow, to the end of the commit at `until`."""
+        while after < until:
+            _require(not self._cancelled.is_set(), "Cancelled")
+            batch = self._reader.read(
+                after, limit=BATCH_EVENTS, topics=self._model.topics, until=until
+            )
+            if batch.end == after:
+                time.sleep(0.01)  # a commit below `until` is still under way
+                continue
+            with connection.transaction():
+                apply_batch(
+                    connection.cursor(),
+                    self._model,
+                    self._shadow,
+                    batch.events,
+                    after=after,
+                    end=batch.end,
+                )
+            self._events += len(batch.events)
+            after = batch.end
+            self._tell("filling", after)
+        return after
+
+    def _compare(self, connection: Connection[TupleRow], after: int) -> Comparison:
+        """Read both at the live model's position of one moment; the live one goes on meanwhile."""
+        with psycopg.connect(self._owner_url) as moment:
+            moment.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            position = _position(moment, self._live)
+            if position < after:
+                # The live follower is behind or stopped: compare what it will be, not what it is.
+                moment.rollback()
+                return Comparison(after, tuple(self._lagging(connection)))
+            self._fill(connection, after, position)
+            self._tell("comparing", position)
+            tables = tuple(
+                _compared(moment, connection, table, self._live, self._shadow)
+                for table in self._model.keys
+            )
+        return Comparison(position, tables)
+
+    def _lagging(self, connection: Connection[TupleRow]) -> Iterator[TableComparison]:
+        for table in self._model.keys:
+            live = _summary(connection, self._live, table)
+            shadow = _summary(connection, self._shadow, table)
+            yield TableComparison(
+                table, live[0], shadow[0], live[1], shadow[1], is_equal=live == shadow
+            )
+
+    def _swap(self, connection: Connection[TupleRow], position: int) -> None:
+        """Catch up to the live position under the follower's lock, and trade names."""
+        for attempt in range(1, SWAP_ATTEMPTS_MAX + 1):
+            position = self._fill(connection, position, self._reader.head())
+            try:
+                with connection.transaction():
+                    cursor = connection.cursor()
+                    cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
+                    lock_batches(cursor, self._model)
+                    position = self._fill_tail(cursor, position)
+                    for statement in (
+                        "DROP SCHEMA IF EXISTS {old} CASCADE",
+                        "ALTER SCHEMA {live} RENAME TO {old}",
+                        "ALTER SCHEMA {shadow} RENAME TO {live}",
+                    ):
+                        cursor.execute(
+                            sql.SQL(statement).format(
+                                old=sql.Identifier(self._old),
+                                live=sql.Identifier(self._live),
+                                shadow=sql.Identifier(self._shadow),
+                            )
+                        )
+                    cursor.execute(
+                        "UPDATE followers.followers SET state = 'following', error = NULL,"
+                        " error_position = NULL, stopped_at = NULL WHERE name = %s",
+                        (self._model.name,),
+                    )
+            except psycopg.errors.LockNotAvailable:
+                if attempt == SWAP_ATTEMPTS_MAX:
+                    raise
+                continue
+            self._tell("swapped", position)
+            return
+
+    def _fill_tail(self, cursor: psycopg.Cursor[TupleRow], after: int) -> int:
+        """The shadow must not serve older news than the live model has served already."""
+        row = cursor.execute(
+            sql.SQL("SELECT position FROM {}.position").format(sql.Identifier(self._live))
+        ).fetchone()
+        assert row is not None
+        while after < row[0]:
+            batch = self._reader.read(after, topics=self._model.topics, until=row[0])
+            apply_batch(cursor, self._model, self._shadow, batch.events, after=after, end=batch.end)
+            after = batch.end
+        return after
+
+    def _drop_old(self, connection: Connection[TupleRow]) -> None:
+        """Drop what was live, unless somebody still reads it; then the next rebuild drops it."""
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MILLISECONDS}")
+                drop_schema(connection, self._old)
+        except psycopg.errors.LockNotAvailable:
+            self._tell("old schema still read", 0)
+
+    def _tables(self, schema: str) -> sql.Composed:
+        return sql.SQL(", ").join(sql.Identifier(schema, table) for table in self._model.keys)
+
+    def _tell(self, phase: str, position: int) -> None:
+        seconds = time.monotonic() - self._started
+        self._report(
+            Progress(self._model.name, phase, self._events, position, self._reader.head(), seconds)
+        )
+
+
+def _require(go_on: bool, otherwise: str) -> None:  # noqa: FBT001 (reads as a sentence)
+    if not go_on:
+        raise RebuildStopped(f"{otherwise}: the live read model stays as it is.")
+
+
+def _position(connection: Connection[TupleRow], schema: str) -> int:
+    row = connection.execute(
+        sql.SQL("SELECT position FROM {}.position").format(sql.Identifier(schema))
+    ).fetchone()
+    assert row is not None, "a read model has one position row"
+    return int(row[0])
+
+
+def _compared(
+    moment: Connection[TupleRow],
+    connection: Connection[TupleRow],
+    table: str,
+    live: str,
+    shadow: str,
+) -> TableComparison:
+    live_summary = _summary(moment, live, table)
+    shadow_summary = _summary(connection, shadow, table)
+    return TableComparison(
+        table,
+        live_summary[0],
+        shadow_summary[0],
+        live_summary[1],
+        shadow_summary[1],
+        is_equal=live_summary == shadow_summary,
+    )
+
+
+def _summary(
+    connection: Connection[TupleRow], schema: str, table: str
+) -> tuple[int, tuple[str, ...], str]:
+    """Rows, the sum of each amount, and a hash over every row whatever their order."""
+    columns = [row[0] for row in connection.execute(_NUMERIC_COLUMNS, (schema, table)).fetchall()]
+    sums = [
+        sql.SQL("coalesce(sum({}), 0)::text").format(sql.Identifier(column)) for column in columns
+    ]
+    row = connection.execute(
+        sql.SQL(
+            "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text {sums}"
+            " FROM {table} AS t"
+        ).format(
+            sums=sql.SQL("").join(sql.SQL(", ") + part for part in sums),
+            table=sql.Identifier(schema, table),
+        )
+    ).fetchone()
+    assert row is not None
+    return row[0], tuple(row[2:]), row[1]
