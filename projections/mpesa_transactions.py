@@ -29,7 +29,6 @@ CREATE TABLE {schema}.transactions (
     checkout_request_id text,
     receipt_number      text,
     amount_received     numeric(15,2),
-    in_suspense         boolean       NOT NULL,
     result_code         text,
     result_description  text,
     requested_at        timestamptz   NOT NULL,
@@ -73,7 +72,6 @@ def _requested(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         checkout_request_id=None,
         receipt_number=None,
         amount_received=None,
-        in_suspense=False,
         result_code=None,
         result_description=None,
         requested_at=data["requested_at"],
@@ -140,7 +138,6 @@ def _succeeded(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         result_description=None,
         receipt_number=data["receipt_number"],
         amount_received=text_from_cents(data["amount_cents"]),
-        in_suspense=not data["placed"],
         completed_at=data["paid_at"],
     )
 
@@ -209,13 +206,13 @@ SELECT json_build_object(
     'account_reference', t.account_reference, 'short_code', t.short_code, 'status', t.status,
     'merchant_request_id', t.merchant_request_id, 'checkout_request_id', t.checkout_request_id,
     'receipt_number', t.receipt_number, 'amount_received', t.amount_received::text,
-    'in_suspense', t.in_suspense,
-    'suspense_reason', (SELECT r.reason FROM read_mpesa_transactions.receipts r
-                        WHERE r.receipt_number = t.receipt_number AND r.suspended > 0 LIMIT 1),
+    'in_suspense', coalesce(r.suspended, 0) > 0, 'suspense_reason', r.reason,
     'result_code', t.result_code, 'result_description', t.result_description,
     'requested_at', t.requested_at, 'completed_at', t.completed_at
 )::text
-FROM read_mpesa_transactions.transactions t WHERE t.transaction_id = %s
+FROM read_mpesa_transactions.transactions t
+LEFT JOIN read_mpesa_transactions.receipts r USING (receipt_number)
+WHERE t.transaction_id = %s
 """
 
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from infra.errors import InfrastructureError
@@ -25,9 +25,8 @@ from projections.installation import drop_schema, make_indexes, make_tables, sch
 from projections.read_model import ReadModel
 
 BATCH_EVENTS = 20_000
-SWAP_LOCK_MILLISECONDS = 2_000
-SWAP_ATTEMPTS_MAX = 30
-DROP_LOCK_MILLISECONDS = 2_000
+SWAP_LOCK_MILLISECONDS = 10_000  # a follower's batch takes far less
+DROP_LOCK_MILLISECONDS = 500
 
 _NUMERIC_COLUMNS = """
 SELECT column_name FROM information_schema.columns
@@ -119,7 +118,7 @@ class Rebuild:
             try:
                 with connection.transaction():
                     make_tables(connection, self._model, self._shadow)
-                position = self._fill(connection, 0, self._reader.head())
+                position = self._fill(connection, 0, _position(connection, self._live))
                 self._tell("indexing", position)
                 make_indexes(connection, self._model, self._shadow)
                 connection.execute(sql.SQL("ANALYZE {}").format(self._tables(self._shadow)))
@@ -172,10 +171,6 @@ class Rebuild:
         with psycopg.connect(self._owner_url) as moment:
             moment.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             position = _position(moment, self._live)
-            if position < after:
-                # The live follower is behind or stopped: compare what it will be, not what it is.
-                moment.rollback()
-                return Comparison(after, tuple(self._lagging(connection)))
             self._fill(connection, after, position)
             self._tell("comparing", position)
             tables = tuple(
@@ -184,49 +179,32 @@ class Rebuild:
             )
         return Comparison(position, tables)
 
-    def _lagging(self, connection: Connection[TupleRow]) -> Iterator[TableComparison]:
-        for table in self._model.keys:
-            live = _summary(connection, self._live, table)
-            shadow = _summary(connection, self._shadow, table)
-            yield TableComparison(
-                table, live[0], shadow[0], live[1], shadow[1], is_equal=live == shadow
-            )
-
     def _swap(self, connection: Connection[TupleRow], position: int) -> None:
-        """Catch up to the live position under the follower's lock, and trade names."""
-        for attempt in range(1, SWAP_ATTEMPTS_MAX + 1):
-            position = self._fill(connection, position, self._reader.head())
-            try:
-                with connection.transaction():
-                    cursor = connection.cursor()
-                    cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
-                    lock_batches(cursor, self._model)
-                    position = self._fill_tail(cursor, position)
-                    for statement in (
-                        "DROP SCHEMA IF EXISTS {old} CASCADE",
-                        "ALTER SCHEMA {live} RENAME TO {old}",
-                        "ALTER SCHEMA {shadow} RENAME TO {live}",
-                    ):
-                        cursor.execute(
-                            sql.SQL(statement).format(
-                                old=sql.Identifier(self._old),
-                                live=sql.Identifier(self._live),
-                                shadow=sql.Identifier(self._shadow),
-                            )
-                        )
-                    cursor.execute(
-                        "UPDATE followers.followers SET state = 'following', error = NULL,"
-                        " error_position = NULL, stopped_at = NULL WHERE name = %s",
-                        (self._model.name,),
-                    )
-            except psycopg.errors.LockNotAvailable:
-                if attempt == SWAP_ATTEMPTS_MAX:
-                    raise
-                continue
-            self._tell("swapped", position)
-            return
+        """Catch up to the live position under the follower's lock, and trade names.
 
-    def _fill_tail(self, cursor: psycopg.Cursor[TupleRow], after: int) -> int:
+        What was live keeps a name of its own: whoever still reads it never holds a swap up.
+        """
+        position = self._fill(connection, position, self._reader.head())
+        with connection.transaction():
+            cursor = connection.cursor()
+            cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
+            lock_batches(cursor, self._model)
+            position = self._fill_tail(cursor, position)
+            self._rename(cursor, self._live, f"{self._old}_{position}_{time.time_ns()}")
+            self._rename(cursor, self._shadow, self._live)
+            cursor.execute(
+                "UPDATE followers.followers SET state = 'following', error = NULL,"
+                " error_position = NULL, stopped_at = NULL WHERE name = %s",
+                (self._model.name,),
+            )
+        self._tell("swapped", position)
+
+    def _rename(self, cursor: Cursor[TupleRow], old: str, new: str) -> None:
+        cursor.execute(
+            sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+        )
+
+    def _fill_tail(self, cursor: Cursor[TupleRow], after: int) -> int:
         """The shadow must not serve older news than the live model has served already."""
         row = cursor.execute(
             sql.SQL("SELECT position FROM {}.position").format(sql.Identifier(self._live))
@@ -239,13 +217,17 @@ class Rebuild:
         return after
 
     def _drop_old(self, connection: Connection[TupleRow]) -> None:
-        """Drop what was live, unless somebody still reads it; then the next rebuild drops it."""
-        try:
-            with connection.transaction():
-                connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MILLISECONDS}")
-                drop_schema(connection, self._old)
-        except psycopg.errors.LockNotAvailable:
-            self._tell("old schema still read", 0)
+        """Drop what was live, unless somebody still reads it; then a later rebuild drops it."""
+        rows = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname ~ %s", (f"^{self._old}_[0-9]+_[0-9]+$",)
+        ).fetchall()
+        for (schema,) in rows:
+            try:
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL lock_timeout = {DROP_LOCK_MILLISECONDS}")
+                    drop_schema(connection, schema)
+            except psycopg.errors.LockNotAvailable:
+                self._tell(f"{schema} is still read", 0)
 
     def _tables(self, schema: str) -> sql.Composed:
         return sql.SQL(", ").join(sql.Identifier(schema, table) for table in self._model.keys)

@@ -137,24 +137,18 @@ def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore
     assert command.receipt_number is not None
     assert command.amount_cents is not None
     assert command.paid_at is not None
-    if push.receipt_id is not None:
-        same = push.receipt_id == str(receipt_id(command.receipt_number))
-        return Outcome.ALREADY_KNOWN if same else Outcome.SECOND_RECEIPT
+    if push.receipt_id == str(receipt_id(command.receipt_number)):
+        return Outcome.ALREADY_KNOWN
     receipt = store.find(Receipt, receipt_id(command.receipt_number))
     if receipt is not None:
         return _attach_known_receipt(push, receipt, command, store)
-    receipt = Receipt.begin(
-        Receipt.Received,
-        stream_id=receipt_id(command.receipt_number),
-        receipt_number=command.receipt_number,
-        amount_cents=command.amount_cents,
-        paid_at=text_from_moment(command.paid_at),
-        channel="stk_callback",
-        member_id=push.member_id,
-        payer_phone=command.payer_phone,
-    )
+    receipt = _received(push, command)
+    if push.receipt_id is not None:
+        receipt.suspend(SuspenseReason.PUSH_ALREADY_PAID)
+        store.save(receipt)
+        return Outcome.SECOND_RECEIPT
     if push.state == PushState.PAID_RECEIPT_AWAITED:
-        posted_cents = min(push.posted_cents, command.amount_cents)
+        posted_cents = min(push.posted_cents, receipt.amount_cents)
         receipt.attach_to_push(push.id, posted_cents=posted_cents)
         if receipt.unplaced_cents:
             receipt.suspend(SuspenseReason.AMOUNT_MISMATCH)
@@ -166,6 +160,23 @@ def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore
     if receipt.amount_cents < push.posted_cents:
         return Outcome.RECEIPT_BELOW_POSTED
     return Outcome.APPLIED
+
+
+def _received(push: Push, command: RecordPushResult) -> Receipt:
+    assert command.receipt_number is not None
+    assert command.amount_cents is not None
+    assert command.paid_at is not None
+    receipt: Receipt = Receipt.begin(
+        Receipt.Received,
+        stream_id=receipt_id(command.receipt_number),
+        receipt_number=command.receipt_number,
+        amount_cents=command.amount_cents,
+        paid_at=text_from_moment(command.paid_at),
+        channel="stk_callback",
+        member_id=push.member_id,
+        payer_phone=command.payer_phone,
+    )
+    return receipt
 
 
 def _place_or_suspend(
@@ -202,6 +213,8 @@ def _attach_known_receipt(
     """The receipt was posted before we knew whose push it pays: tie them, post nothing."""
     if receipt.push_id not in (None, str(push.id)):
         return Outcome.RECEIPT_OF_ANOTHER_PUSH
+    if push.receipt_id is not None:
+        return Outcome.SECOND_RECEIPT
     if receipt.amount_cents != command.amount_cents:
         return Outcome.RECEIPT_WITH_OTHER_AMOUNT
     if push.state == PushState.PAID_RECEIPT_AWAITED:

@@ -19,6 +19,7 @@ class SuspenseReason(StrEnum):
     PAYER_MISMATCH = "payer_mismatch"
     NO_ACCOUNT = "no_account"
     PUSH_ALREADY_CLOSED = "push_already_closed"
+    PUSH_ALREADY_PAID = "push_already_paid"
     CONTRIBUTION_REVERSED = "contribution_reversed"
 
 

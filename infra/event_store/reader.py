@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from cryptography.exceptions import InvalidTag
 from psycopg_pool import ConnectionPool
 
 from domain.aggregate import Event
@@ -150,9 +151,7 @@ class LogReader:
 
     def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> Iterator[RecordedEvent]:
         decoded: list[tuple[_Row, dict[str, Any]]] = [
-            (row, upcast(row[3], orjson.loads(row[4])))
-            for row in rows
-            if topics is None or row[3] in topics
+            (row, _payload(row)) for row in rows if topics is None or row[3] in topics
         ]
         owners = {
             key_owner(kind, state, row[1])
@@ -162,16 +161,34 @@ class LogReader:
         keys = self._keys.get_many(owners) if owners else {}
         for row, state in decoded:
             kind = _personal(row[3])
+            payload = state
             if kind is not None:
                 key = keys[key_owner(kind, state, row[1])]
-                open_fields(kind, state, stream_id=row[1], key=key)
-            yield RecordedEvent(row[0], row[1], row[2], row[3], state, row[5], row[6])
+                try:
+                    open_fields(kind, state, stream_id=row[1], key=key)
+                except (InvalidTag, ValueError):
+                    payload = UnreadablePayload()
+            yield RecordedEvent(row[0], row[1], row[2], row[3], payload, row[5], row[6])
 
 
 def commits(events: list[RecordedEvent]) -> Iterator[list[RecordedEvent]]:
     """The events, grouped by commit."""
     for _, group in groupby(events, key=lambda event: event.position // POSITIONS_PER_COMMIT):
         yield list(group)
+
+
+class UnreadablePayload(dict[str, Any]):
+    """Stands for a payload that was tampered with: whoever looks into it stops, nobody else."""
+
+    def __missing__(self, field: str) -> Any:
+        raise ValueError(f"the payload of this event cannot be read ({field})")
+
+
+def _payload(row: _Row) -> dict[str, Any]:
+    try:
+        return upcast(row[3], orjson.loads(row[4]))
+    except orjson.JSONDecodeError:
+        return UnreadablePayload()
 
 
 def _personal(topic: str) -> type[Event] | None:
