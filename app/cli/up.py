@@ -31,6 +31,13 @@ READY_SECONDS_MAX = 90.0
 DATABASE_LOOK_SECONDS = 0.5
 _log = structlog.get_logger()
 
+_FREE_MEMBER = """
+SELECT member_id FROM read_members.members m
+WHERE NOT EXISTS (SELECT FROM read_mpesa_transactions.transactions t
+                  WHERE t.member_id = m.member_id
+                    AND t.status IN ('requested', 'sent', 'accepted'))
+ORDER BY position LIMIT 1
+"""
 BANNER = """
 Daystar is running{demo}. Stop it with Ctrl-C.
 
@@ -138,11 +145,11 @@ def _announce(settings: Settings, stop: threading.Event) -> None:
         services = Services(settings, pool_size=2)
         try:
             key = load_demo(services)
-            member = _any_member(services)
+            if not _answers(f"{settings.local_url}/readyz", stop):
+                return
+            member = _free_member(services)
         finally:
             services.close()
-        if not _answers(f"{settings.local_url}/readyz", stop):
-            return
         demo = (
             " as a demo: simulated M-Pesa, invented members" if settings.mpesa_is_simulated else ""
         )
@@ -150,12 +157,10 @@ def _announce(settings: Settings, stop: threading.Event) -> None:
     click.echo(f"ready {settings.local_url}")
 
 
-def _any_member(services: Services) -> str:
+def _free_member(services: Services) -> str:
+    """A member whose phone waits for nothing, so that the push shown to try is not refused."""
     with services.pool.connection() as connection:
-        row = connection.execute(
-            "SELECT stream_id FROM event_store.events WHERE topic = 'member.registered'"
-            " ORDER BY position LIMIT 1"
-        ).fetchone()
+        row = connection.execute(_FREE_MEMBER).fetchone()
     return str(row[0]) if row else "MEMBER_ID"
 
 
