@@ -55,6 +55,7 @@ def run_once(
         scope=f"{g.caller.key_id}\n{request.method}\n{request.path}",
         key=key,
         body=orjson.dumps(request.get_json(), option=orjson.OPT_SORT_KEYS).decode(),
+        subject_id=getattr(command, "member_id", None),
     )
     if isinstance(held, Replay):
         response = _json(held.body, held.status)

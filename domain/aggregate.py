@@ -33,6 +33,9 @@ class Event(AggregateEvent):
     PERSONAL_FIELDS: ClassVar[tuple[str, ...]] = ()
     KEY_OWNER_FIELD: ClassVar[str] = ""
 
+    OUTLIVES_PERSON: ClassVar[bool] = False
+    """A fact from outside is recorded even of an erased person, without the personal fields."""
+
     @staticmethod
     def create_timestamp() -> datetime:
         return NO_CLOCK

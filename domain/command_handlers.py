@@ -17,6 +17,11 @@ from domain.principals import principal as principals
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     member_commands.RegisterMember: members.register_member,
+    member_commands.ChangeContact: members.change_contact,
+    member_commands.SuspendMember: members.suspend_member,
+    member_commands.ReactivateMember: members.reactivate_member,
+    member_commands.ExitMember: members.exit_member,
+    member_commands.EraseMember: members.erase_member,
     contribution_commands.RecordContribution: contributions.record_contribution,
     contribution_commands.ReverseContribution: contributions.reverse_contribution,
     mpesa_commands.RequestPush: mpesa.request_push,

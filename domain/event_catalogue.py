@@ -27,6 +27,11 @@ AGGREGATES: Mapping[str, type[Aggregate]] = {
 
 EVENTS: Mapping[str, type[Event]] = {
     "member.registered": Member.Registered,
+    "member.contact-changed": Member.ContactChanged,
+    "member.suspended": Member.Suspended,
+    "member.reactivated": Member.Reactivated,
+    "member.exited": Member.Exited,
+    "member.erased": Member.Erased,
     "account.opened": MemberAccount.Opened,
     "account.contribution-received": MemberAccount.ContributionReceived,
     "account.contribution-reversed": MemberAccount.ContributionReversed,

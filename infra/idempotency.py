@@ -18,10 +18,12 @@ CLAIM_SECONDS = 30  # five attempts of an append, five seconds each, fit into it
 KEPT_DAYS = 7
 
 _CLAIM = """
-INSERT INTO event_store.idempotency AS kept (request_key, request_hash, claim, claimed_at)
-VALUES (%s, %s, %s, now())
+INSERT INTO event_store.idempotency AS kept
+    (request_key, request_hash, claim, claimed_at, subject_id)
+VALUES (%s, %s, %s, now(), %s)
 ON CONFLICT (request_key) DO UPDATE
-SET request_hash = excluded.request_hash, claim = excluded.claim, claimed_at = excluded.claimed_at
+SET request_hash = excluded.request_hash, claim = excluded.claim, claimed_at = excluded.claimed_at,
+    subject_id = excluded.subject_id
 WHERE kept.status IS NULL AND kept.claimed_at < now() - make_interval(secs => %s)
 RETURNING claim
 """
@@ -65,8 +67,12 @@ class IdempotencyKeys:
         self._pool = pool
         self._keyring = keyring
 
-    def claim(self, *, scope: str, key: str, body: str) -> Claim | Replay:
+    def claim(
+        self, *, scope: str, key: str, body: str, subject_id: UUID | None = None
+    ) -> Claim | Replay:
         """Claim a key within its scope (who, which method, which path).
+
+        `subject_id` is the member the request is about: the answer is forgotten with the person.
 
         Raises:
             KeyInFlight: another request holds it.
@@ -77,7 +83,7 @@ class IdempotencyKeys:
         claim = uuid4()
         with self._pool.connection() as connection:
             won = connection.execute(
-                _CLAIM, (request_key, request_hash, claim, CLAIM_SECONDS)
+                _CLAIM, (request_key, request_hash, claim, subject_id, CLAIM_SECONDS)
             ).fetchone()
             if won is not None:
                 return Claim(request_key, claim)

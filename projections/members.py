@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domain.members.member import MemberStatus
 from domain.money import text_from_cents
 from infra.event_store.reader import RecordedEvent
 from projections.listing import Listing
-from projections.read_model import ReadModel
+from projections.read_model import Fold, ReadModel
 from projections.rows import Rows
 
 TABLES = """
@@ -51,6 +52,33 @@ def _registered(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     )
 
 
+def _contact_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    data = event.data
+    rows["members"].set(str(event.stream_id), phone=data["phone"], email=data["email"])
+
+
+def _status(status: MemberStatus) -> Fold:
+    wire_status = status.on_the_wire
+
+    def fold(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+        rows["members"].set(str(event.stream_id), status=wire_status)
+
+    return fold
+
+
+def _erased(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    """Whatever was written of the person before, from a batch read before, goes here."""
+    rows["members"].set(
+        str(event.stream_id),
+        first_name=None,
+        last_name=None,
+        email=None,
+        phone=None,
+        id_number=None,
+        status=MemberStatus.ERASED.on_the_wire,
+    )
+
+
 def _balance_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
     columns = {"total_contributions": text_from_cents(data["contributed_cents"])}
@@ -66,6 +94,11 @@ MEMBERS = ReadModel(
     keys={"members": "member_id"},
     folds={
         "member.registered": _registered,
+        "member.contact-changed": _contact_changed,
+        "member.suspended": _status(MemberStatus.SUSPENDED),
+        "member.reactivated": _status(MemberStatus.ACTIVE),
+        "member.exited": _status(MemberStatus.EXITED),
+        "member.erased": _erased,
         "account.contribution-received": _balance_changed,
         "account.contribution-reversed": _balance_changed,
     },

@@ -153,6 +153,13 @@ def _set(event: RecordedEvent, rows: Mapping[str, Rows], **columns: Any) -> None
     rows["transactions"].set(str(event.stream_id), **columns)
 
 
+def _member_erased(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    """No transaction of the member tells a phone any more, nor what Safaricom knows it by."""
+    rows["transactions"].sweep(
+        "member_id", str(event.stream_id), phone=None, checkout_request_id=None
+    )
+
+
 def _receipt_received(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
     rows["receipts"].add(
@@ -196,6 +203,7 @@ MPESA_TRANSACTIONS = ReadModel(
         "push.succeeded": _succeeded,
         "receipt.received": _receipt_received,
         "receipt.suspended": _receipt_suspended,
+        "member.erased": _member_erased,
     },
 )
 

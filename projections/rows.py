@@ -29,6 +29,7 @@ class Rows:
         self._added: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._removed: set[str] = set()
+        self._swept: list[tuple[str, str, dict[str, Any]]] = []
 
     def add(self, key: str, **columns: Any) -> None:
         """A row that was not there before, or was just removed, with all its columns."""
@@ -46,6 +47,16 @@ class Rows:
         self._added.pop(key, None)
         self._changed.pop(key, None)
         self._removed.add(key)
+
+    def sweep(self, column: str, value: str, **columns: Any) -> None:
+        """New values for some columns of every row, however many, whose column has this value.
+
+        Written last: no change of the same batch stands against it. For values that never return.
+        """
+        for row in self._added.values():
+            if row.get(column) == value:
+                row.update(columns)
+        self._swept.append((column, value, columns))
 
     def write(self, cursor: Cursor[TupleRow]) -> None:
         """Write everything, in the caller's transaction, in key order (so that none deadlocks)."""
@@ -69,6 +80,9 @@ class Rows:
                     f"{self._name}: {len(rows)} rows to change, {cursor.rowcount} found"
                 )
 
+        for column, value, changed in self._swept:
+            cursor.execute(self._sweep(column, tuple(changed)), (*changed.values(), value))
+
     def _insert(self, columns: list[str]) -> sql.Composed:
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
         return sql.SQL(
@@ -86,3 +100,11 @@ class Rows:
             "UPDATE {table} AS old SET {assignments}"
             " FROM json_populate_recordset(NULL::{table}, %s) AS new WHERE old.{key} = new.{key}"
         ).format(table=self._table, assignments=assignments, key=sql.Identifier(self._key))
+
+    def _sweep(self, column: str, columns: tuple[str, ...]) -> sql.Composed:
+        assignments = sql.SQL(", ").join(
+            sql.SQL("{} = %s").format(sql.Identifier(changed)) for changed in columns
+        )
+        return sql.SQL("UPDATE {} SET {} WHERE {} = %s").format(
+            self._table, assignments, sql.Identifier(column)
+        )

@@ -9,6 +9,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from app.cli.administration import keys, master_key, migrate, principals
+from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
 from app.cli.up import up
@@ -38,6 +39,8 @@ for command in (
     principals,
     projections,
     rebuild,
+    export_member,
+    erase_member,
     master_key,
 ):
     daystar.add_command(command)

@@ -1,29 +1,36 @@
-"""`POST /daystar/v1/members`: registering people."""
+"""`/daystar/v1/members`: registering people, reaching them, holding them off, letting them go."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import Response
 from flask_smorest import Blueprint
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
 from app.fields import StrictSchema, Text
 from app.idempotent import cause, run_once
 from domain.api_keys.api_key import Permission
 from domain.dates import business_day
-from domain.members.commands import RegisterMember
+from domain.members.commands import (
+    ChangeContact,
+    ExitMember,
+    ReactivateMember,
+    RegisterMember,
+    SuspendMember,
+)
 from domain.members.errors import MemberNumberTaken
-from domain.members.member import Member
+from domain.members.handlers import REASON_LENGTH_MAX
+from domain.members.member import Member, MemberStatus
 from infra import clock
 from infra.member_numbers import next_member_number
 
 DRAWS_MAX = 20
 
 blueprint = Blueprint(
-    "members", __name__, url_prefix="/daystar/v1", description="Registering members."
+    "members", __name__, url_prefix="/daystar/v1", description="The lives of members."
 )
 
 
@@ -48,6 +55,40 @@ class RegisteredAnswer(StrictSchema):
     registration_date = fields.Date(required=True)
 
 
+class ContactBody(StrictSchema):
+    """How a member is reached from now on. What is left out stays; a null e-mail takes it away."""
+
+    phone = Text(validate=validate.Length(9, 24))
+    email = Text(validate=validate.Length(3, 254), allow_none=True)
+
+    @validates_schema
+    def says_something(self, data: dict[str, Any], **_: Any) -> None:
+        """A change of nothing is a mistake."""
+        if not data:
+            raise ValidationError("Give a phone, an email, or both.")
+
+
+class ReasonBody(StrictSchema):
+    """Why it is done."""
+
+    reason = Text(required=True, validate=validate.Length(1, REASON_LENGTH_MAX))
+
+
+class ExitBody(ReasonBody):
+    """Why a member leaves, and when: today, where nothing else is said."""
+
+    exit_date = fields.Date()
+
+
+class MemberStandingAnswer(StrictSchema):
+    """The member, and where their membership stands now."""
+
+    id = fields.UUID(required=True)
+    member_number = fields.String(required=True)
+    status = fields.String(required=True)
+    registration_date = fields.Date(required=True)
+
+
 @blueprint.route("/members", methods=["POST"])
 @requires(Permission.OPERATE)
 @blueprint.arguments(RegisterMemberBody())
@@ -62,6 +103,49 @@ def register_member(body: dict[str, Any]) -> Response:
         except MemberNumberTaken:
             continue  # somebody was registered under it by hand; the next one is as good
     return _register(body, _drawn_number())
+
+
+@blueprint.route("/members/<uuid:member_id>/contact", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(ContactBody())
+@blueprint.response(200, MemberStandingAnswer)
+def change_contact(body: dict[str, Any], member_id: UUID) -> Response:
+    """Change a member's phone or e-mail."""
+    email = body["email"] or "" if "email" in body else None
+    return _changed(ChangeContact(member_id, phone=body.get("phone"), email=email))
+
+
+@blueprint.route("/members/<uuid:member_id>/suspension", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(ReasonBody())
+@blueprint.response(200, MemberStandingAnswer)
+def suspend_member(body: dict[str, Any], member_id: UUID) -> Response:
+    """Hold an active member off."""
+    return _changed(SuspendMember(member_id, body["reason"], business_day(clock.now())))
+
+
+@blueprint.route("/members/<uuid:member_id>/reactivation", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(ReasonBody())
+@blueprint.response(200, MemberStandingAnswer)
+def reactivate_member(body: dict[str, Any], member_id: UUID) -> Response:
+    """End a member's suspension."""
+    return _changed(ReactivateMember(member_id, body["reason"], business_day(clock.now())))
+
+
+@blueprint.route("/members/<uuid:member_id>/exit", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(ExitBody())
+@blueprint.response(200, MemberStandingAnswer)
+def exit_member(body: dict[str, Any], member_id: UUID) -> Response:
+    """Let a member go, of whose money nothing is left with us."""
+    today = business_day(clock.now())
+    day = body.get("exit_date", today)
+    return _changed(ExitMember(member_id, body["reason"], exited_on=day, today=today))
+
+
+def _changed(command: Any) -> Response:
+    return run_once(command, answer=_answer, status=200, because=cause(), key_required=False)
 
 
 def _register(body: dict[str, Any], member_number: str) -> Response:
@@ -90,6 +174,6 @@ def _answer(member: Member) -> dict[str, Any]:
     return {
         "id": str(member.id),
         "member_number": member.member_number,
-        "status": member.status,
+        "status": MemberStatus(member.status).on_the_wire,
         "registration_date": member.registered_on,
     }

@@ -87,7 +87,8 @@ class Intake:
         unit = UnitOfWork(self._store, _cause(readable[0][0]))
         unit.prefetch(_streams(readable))
         pushes = (unit.find(Push, callback.subject_id) for callback, _ in readable)
-        unit.prefetch(account_id(UUID(push.member_id)) for push in pushes if push is not None)
+        members = {UUID(push.member_id) for push in pushes if push is not None}
+        unit.prefetch([*members, *map(account_id, members)])
         settlements = []
         for callback, told in readable:
             unit.cause = _cause(callback)

@@ -12,6 +12,7 @@ from domain.dates import checked_value_day
 from domain.errors import InvalidInput
 from domain.identities import account_id
 from domain.members.errors import MemberNotFound
+from domain.members.member import Member
 from domain.mpesa.errors import ReceiptStillAwaited
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.stk_push import Push
@@ -38,6 +39,7 @@ def record_contribution(command: RecordContribution, store: AggregateStore) -> M
         contribution_type=command.contribution_type, amount_cents=command.amount_cents
     )
     account = account_of(command.member_id, store)
+    store.get(Member, command.member_id).check_active()
     account.receive(
         contribution_id=command.contribution_id,
         contribution_type=command.contribution_type,

@@ -1,15 +1,30 @@
-"""How members come to be."""
+"""How members come, are reached, are held off, leave and are forgotten."""
 
 from __future__ import annotations
 
 import re
+from uuid import UUID
 
 from domain.contributions.account import MemberAccount
+from domain.contributions.rules import ContributionType
 from domain.dates import checked_value_day
 from domain.errors import InvalidInput
 from domain.identities import account_id
-from domain.members.commands import RegisterMember
-from domain.members.errors import MemberNumberTaken, NationalIdTaken
+from domain.members.commands import (
+    ChangeContact,
+    EraseMember,
+    ExitMember,
+    ReactivateMember,
+    RegisterMember,
+    SuspendMember,
+)
+from domain.members.errors import (
+    MemberHasNotExited,
+    MemberNotFound,
+    MemberNumberTaken,
+    MoneyStillHeld,
+    NationalIdTaken,
+)
 from domain.members.member import MEMBER_NUMBER, NATIONAL_ID, PHONE, Member
 from domain.phones import normalised_phone
 from domain.store import AggregateStore, Key
@@ -18,6 +33,7 @@ _MEMBER_NUMBER = re.compile(r"[A-Z0-9]{3,16}", re.ASCII)
 _NATIONAL_ID = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[A-Za-z0-9.-]{1,180}\.[A-Za-z]{2,24}")
 _NAME_LENGTH_MAX = 60
+REASON_LENGTH_MAX = 200
 
 
 def register_member(command: RegisterMember, store: AggregateStore) -> Member:
@@ -57,6 +73,86 @@ def register_member(command: RegisterMember, store: AggregateStore) -> Member:
     )
     store.save(account)
     return member
+
+
+def change_contact(command: ChangeContact, store: AggregateStore) -> Member:
+    """Reach a member otherwise; the key by which the phone finds them moves with it."""
+    member = member_of(command.member_id, store)
+    before = member.phone
+    phone = before if command.phone is None else normalised_phone(command.phone)
+    email = member.email if command.email is None else _email(command.email)
+    # An erased member has no phone; the aggregate refuses before anything is read from it.
+    member.change_contact(phone=phone or "", email=email)
+    moved = phone != before
+    store.save(
+        member,
+        claims=(Key(PHONE, phone),) if moved and phone else (),
+        releases=(Key(PHONE, before),) if moved and before else (),
+    )
+    return member
+
+
+def suspend_member(command: SuspendMember, store: AggregateStore) -> Member:
+    """Hold a member off: no payment at the counter, no request to pay."""
+    member = member_of(command.member_id, store)
+    member.suspend(reason=_reason(command.reason), on=command.today.isoformat())
+    store.save(member)
+    return member
+
+
+def reactivate_member(command: ReactivateMember, store: AggregateStore) -> Member:
+    """End a suspension."""
+    member = member_of(command.member_id, store)
+    member.reactivate(reason=_reason(command.reason), on=command.today.isoformat())
+    store.save(member)
+    return member
+
+
+def exit_member(command: ExitMember, store: AggregateStore) -> Member:
+    """Let a member go, once nothing of theirs is left with us. A registration fee is no deposit."""
+    reason = _reason(command.reason)
+    day = checked_value_day(command.exited_on, today=command.today, field="exit_date")
+    member = member_of(command.member_id, store)
+    member.exit(reason=reason, on=day.isoformat())
+    _check_nothing_held(member, store)
+    store.save(member)
+    return member
+
+
+def erase_member(command: EraseMember, store: AggregateStore) -> Member:
+    """Forget a person. The append of the event destroys their key and the keys that find them."""
+    reason = _reason(command.reason)
+    member = member_of(command.member_id, store)
+    if member.belongs:
+        if not command.unexited:
+            raise MemberHasNotExited
+        _check_nothing_held(member, store)
+    member.erase(reason=reason, on=command.today.isoformat())
+    store.save(member)
+    return member
+
+
+def member_of(member_id: UUID, store: AggregateStore) -> Member:
+    """The member as they stand. Raises MemberNotFound."""
+    member = store.find(Member, member_id)
+    if member is None:
+        raise MemberNotFound
+    return member
+
+
+def _check_nothing_held(member: Member, store: AggregateStore) -> None:
+    account = store.get(MemberAccount, account_id(member.id))
+    deposits_cents = account.balances_cents[ContributionType.MONTHLY]
+    share_capital_cents = account.balances_cents[ContributionType.SHARE_CAPITAL]
+    if deposits_cents or share_capital_cents:
+        raise MoneyStillHeld(deposits_cents=deposits_cents, share_capital_cents=share_capital_cents)
+
+
+def _reason(text: str) -> str:
+    tidy = " ".join(text.split())
+    if not 0 < len(tidy) <= REASON_LENGTH_MAX or not tidy.isprintable():
+        raise InvalidInput("reason", f"Give 1 to {REASON_LENGTH_MAX} characters on one line.")
+    return tidy
 
 
 def _matched(text: str, pattern: re.Pattern[str], field: str, what: str) -> str:

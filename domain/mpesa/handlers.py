@@ -16,7 +16,7 @@ from domain.contributions.handlers import account_of
 from domain.contributions.rules import ContributionType, PaymentMethod
 from domain.dates import business_day, text_from_moment
 from domain.identities import account_id, contribution_id, receipt_id
-from domain.members.errors import MemberNotFound
+from domain.members.handlers import member_of
 from domain.members.member import Member
 from domain.money import whole_shillings_up
 from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
@@ -67,14 +67,14 @@ NEEDS_A_PERSON = frozenset(
 
 def request_push(command: RequestPush, store: AggregateStore) -> Push:
     """Ask for money. One live push a phone: the member could not tell two prompts apart."""
-    member = store.find(Member, command.member_id)
-    if member is None:
-        raise MemberNotFound
+    member = member_of(command.member_id, store)
+    member.check_active()
     command.rules.check(contribution_type=command.purpose, amount_cents=command.amount_cents)
     push_shillings = whole_shillings_up(command.amount_cents)
     if push_shillings > PUSH_SHILLINGS_MAX:
         raise AmountAboveMpesaLimit
     phone = normalised_phone(command.phone) if command.phone else member.phone
+    assert phone is not None, "an active member has a phone"
     push: Push = Push.begin(
         Push.Requested,
         stream_id=command.push_id,
@@ -128,9 +128,13 @@ def record_query_answer(command: RecordQueryAnswer, store: AggregateStore) -> Ou
     return _saved(push, store, before=before)
 
 
-def release_phone(push: Push, store: AggregateStore) -> None:
-    """Save a push that waits on the phone no more, so that another may be asked for."""
-    store.save(push, releases=(Key(LIVE_PHONE, push.phone),))
+def release_phone(push: Push, store: AggregateStore, *, claims: tuple[Key, ...] = ()) -> None:
+    """Save a push that waits on the phone no more, so that another may be asked for.
+
+    An erased member's phone was released by the erasure.
+    """
+    releases = (Key(LIVE_PHONE, push.phone),) if push.phone else ()
+    store.save(push, claims=claims, releases=releases)
 
 
 def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore) -> Outcome:
@@ -151,8 +155,9 @@ def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore
         posted_cents = min(push.posted_cents, receipt.amount_cents)
         receipt.attach_to_push(push.id, posted_cents=posted_cents)
         if receipt.unplaced_cents:
-            receipt.suspend(SuspenseReason.AMOUNT_MISMATCH)
-        _succeed(push, receipt, placed=True, contributions=_contributions(push, push.id))
+            receipt.suspend(_why_not_posted(push))
+        posted = _contributions(push, push.id) if push.posted_cents else []
+        _succeed(push, receipt, placed=bool(posted), contributions=posted)
     else:
         _place_or_suspend(push, receipt, command, store)
     store.save(receipt)
@@ -184,7 +189,8 @@ def _place_or_suspend(
 ) -> None:
     receipt.attach_to_push(push.id)
     account = store.find(MemberAccount, account_id(UUID(push.member_id)))
-    reason = _why_not_placed(push, command, account)
+    member = store.find(Member, UUID(push.member_id))
+    reason = _why_not_placed(push, command, account, member)
     if reason is not None:
         receipt.suspend(reason)
         _succeed(push, receipt, placed=False, contributions=[])
@@ -256,6 +262,10 @@ def _post_without_receipt(push: Push, now: datetime, store: AggregateStore) -> O
         return Outcome.ALREADY_KNOWN
     if not push.believes_late_success:
         return Outcome.CONTRADICTS_PAYMENT
+    if not member_of(UUID(push.member_id), store).belongs:
+        push.await_receipt(posted_cents=0, at=text_from_moment(now))
+        release_phone(push, store, claims=(_posting_key(push),))
+        return Outcome.APPLIED
     account = account_of(UUID(push.member_id), store)
     for part, contribution_type, amount_cents in _contributions(push, push.id):
         account.receive(
@@ -267,15 +277,25 @@ def _post_without_receipt(push: Push, now: datetime, store: AggregateStore) -> O
             contributed_on=business_day(now),
             source_id=push.id,
         )
-    push.await_receipt(at=text_from_moment(now))
+    push.await_receipt(posted_cents=push.push_cents, at=text_from_moment(now))
     store.save(account, claims=(_posting_key(push),))
     release_phone(push, store)
     return Outcome.APPLIED
 
 
+def _why_not_posted(push: Push) -> SuspenseReason:
+    """Why a part of a receipt has no place though its push was settled by query before."""
+    return SuspenseReason.AMOUNT_MISMATCH if push.posted_cents else SuspenseReason.MEMBER_NOT_ACTIVE
+
+
 def _why_not_placed(
-    push: Push, command: RecordPushResult, account: MemberAccount | None
+    push: Push,
+    command: RecordPushResult,
+    account: MemberAccount | None,
+    member: Member | None,
 ) -> SuspenseReason | None:
+    if member is not None and not member.belongs:
+        return SuspenseReason.MEMBER_NOT_ACTIVE
     if not push.believes_late_success:
         return SuspenseReason.PUSH_ALREADY_CLOSED
     if command.amount_cents != push.push_cents:

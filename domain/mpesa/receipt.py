@@ -18,6 +18,7 @@ class SuspenseReason(StrEnum):
     AMOUNT_MISMATCH = "amount_mismatch"
     PAYER_MISMATCH = "payer_mismatch"
     NO_ACCOUNT = "no_account"
+    MEMBER_NOT_ACTIVE = "member_not_active"
     PUSH_ALREADY_CLOSED = "push_already_closed"
     PUSH_ALREADY_PAID = "push_already_paid"
     CONTRIBUTION_REVERSED = "contribution_reversed"
@@ -34,6 +35,7 @@ class Receipt(Aggregate):
         TOPIC = "receipt.received"
         PERSONAL_FIELDS = ("payer_phone",)
         KEY_OWNER_FIELD = "member_id"
+        OUTLIVES_PERSON = True
 
         receipt_number: str
         amount_cents: int

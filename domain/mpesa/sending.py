@@ -77,6 +77,11 @@ class StopWaiting:
 def start_sending(command: StartSending, store: AggregateStore) -> Push | None:
     """Answers the push, or None where another sender was first or it is settled."""
     push = _existing(command.push_id, store)
+    if push.phone is None and push.state == PushState.REQUESTED:
+        reason = "The member was erased before the request left."
+        push.reject(result_code="not_sent", reason=reason, at=text_from_moment(command.now))
+        store.save(push)
+        return None
     if not push.mark_sent(at=text_from_moment(command.now)):
         return None
     store.save(push)

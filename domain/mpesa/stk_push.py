@@ -80,6 +80,7 @@ class Push(Aggregate):
         TOPIC = "push.accepted"
         PERSONAL_FIELDS = ("checkout_request_id",)
         KEY_OWNER_FIELD = "member_id"
+        OUTLIVES_PERSON = True
 
         member_id: str
         merchant_request_id: str
@@ -139,7 +140,10 @@ class Push(Aggregate):
         expired_at: str
 
     class PaidReceiptAwaited(Event):
-        """A query says paid, but tells no receipt: what was asked is posted under the push."""
+        """A query says paid, but tells no receipt: what was asked is posted under the push.
+
+        Nothing is posted for a member who has exited: the receipt, once told, goes to suspense.
+        """
 
         TOPIC = "push.paid-receipt-awaited"
 
@@ -172,7 +176,7 @@ class Push(Aggregate):
         requested_at: str,
     ) -> None:
         self.member_id = member_id
-        self.phone = phone
+        self.phone: str | None = phone  # None once the member is erased
         self.purpose = purpose
         self.amount_cents = amount_cents
         self.push_shillings = push_shillings
@@ -302,10 +306,11 @@ class Push(Aggregate):
     def _expired(self, *, expired_at: str) -> None:
         self.state = PushState.EXPIRED
 
-    def await_receipt(self, *, at: str) -> None:
-        """Paid, says a query; post what was asked."""
+    def await_receipt(self, *, posted_cents: int, at: str) -> None:
+        """Paid, says a query; what was asked is posted, or nothing where it has no place."""
         assert self.state not in PAID_STATES, "a push is paid once"
-        self._receipt_awaited(posted_cents=self.push_cents, paid_at=at)
+        assert posted_cents in (0, self.push_cents), "a push is posted wholly"
+        self._receipt_awaited(posted_cents=posted_cents, paid_at=at)
 
     @event(PaidReceiptAwaited)
     def _receipt_awaited(self, *, posted_cents: int, paid_at: str) -> None:

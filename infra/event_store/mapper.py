@@ -57,11 +57,11 @@ class EventMapper(Mapper[UUID]):
                 key, new_key = self._keys.make(owner_id)
                 made[owner_id] = key
             key = key or self._keys.get(owner_id)
-            if key is None:
+            if key is None and not kind.OUTLIVES_PERSON:
                 raise PersonErased
             for field in kind.PERSONAL_FIELDS:
                 if state[field] is not None:
-                    state[field] = encrypt_field(
+                    state[field] = key and encrypt_field(
                         key, state[field], stream_id=domain_event.originator_id, field=field
                     )
         version = getattr(kind, "class_version", 1)

@@ -63,6 +63,11 @@ class PersonalKeys:
             found.update(self._read(missing, expires_at=now + KEY_CACHE_SECONDS))
         return found
 
+    def forget(self, owner_ids: Iterable[UUID]) -> None:
+        """Keep no key of these people in memory any longer: they were erased."""
+        for owner_id in owner_ids:
+            self._cache.pop(owner_id, None)
+
     def _read(self, owner_ids: list[UUID], *, expires_at: float) -> dict[UUID, AESGCM | None]:
         with self._pool.connection() as connection:
             rows = connection.execute(_SELECT_KEYS, (owner_ids,)).fetchall()

@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.aggregate import Event
 from domain.event_catalogue import EVENTS
+from domain.members.member import Member
 from infra.event_store.log import EVENTS_PER_COMMIT_MAX, POSITIONS_PER_COMMIT
 from infra.event_store.mapper import key_owner, open_fields, upcast
 from infra.event_store.personal_keys import PersonalKeys
@@ -150,6 +151,8 @@ class LogReader:
         return frozenset(row[0] for row in rows)
 
     def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> Iterator[RecordedEvent]:
+        # From here on nobody erased is read in clear, though their key was in memory until now.
+        self._keys.forget(row[1] for row in rows if row[3] == Member.Erased.TOPIC)
         decoded: list[tuple[_Row, dict[str, Any]]] = [
             (row, _payload(row)) for row in rows if topics is None or row[3] in topics
         ]
