@@ -217,6 +217,7 @@ def test_a_follower_that_had_the_key_in_memory_tells_nothing_afterwards(house):
     co_operative.dispatch(StartSending(push_id, NOW))
     co_operative.dispatch(ChangeContact(member_id, phone=OTHER_PHONE, email=PERSON["email"]))
     co_operative.dispatch(EraseMember(member_id, WHY, TODAY, unexited=True))
+    follower.catch_up()
     co_operative.dispatch(RecordAcknowledgement(push_id, "merchant-1", "ws_CO_1", NOW))
     follower.catch_up()
     shown = house.owner.execute(
