@@ -86,6 +86,7 @@ _HISTORY = """
 SELECT position, stream_id, stream_version, topic, state, recorded_at, metadata
 FROM event_store.events WHERE stream_id = ANY(%s) ORDER BY position
 """
+_FOLLOWING = "SELECT name FROM followers.followers WHERE state = 'following'"
 _LEFT_BEHIND = """
 SELECT nspname FROM pg_namespace
 WHERE nspname ~ '^(old|shadow)_(members|mpesa_transactions)(_|$)' ORDER BY nspname
@@ -152,15 +153,17 @@ class PersonalData:
         return rows
 
     def followed(self, models: Mapping[str, ReadModel], position: int) -> bool:
-        """Whether every read model has come as far as this position."""
+        """Whether every read model that follows the log has come as far as this position."""
         with self._pool.connection() as connection:
-            for model in models.values():
-                row = connection.execute(
+            for row in connection.execute(_FOLLOWING).fetchall():
+                if row[0] not in models:
+                    continue
+                found = connection.execute(
                     sql.SQL("SELECT position FROM {}.position").format(
-                        sql.Identifier(schema_name(model))
+                        sql.Identifier(schema_name(models[row[0]]))
                     )
                 ).fetchone()
-                if row is None or row[0] < position:
+                if found is None or found[0] < position:
                     return False
         return True
 

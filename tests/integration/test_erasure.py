@@ -26,6 +26,7 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import UnitOfWork
 from infra.postgres.embedded_installation import wheel_installation
+from projections.follower import pause, resume
 from projections.personal_data import PERSONAL_DATA_TABLES
 from projections.read_models import READ_MODELS
 from projections.rebuild import Rebuild
@@ -193,6 +194,19 @@ def test_an_erasure_can_be_said_again_and_finishes_what_a_crash_left(house, owne
     erased(house, owner_url, member_id)
     erased(house, owner_url, member_id)
     assert house.count("event_store.events") == events
+    assert traces(dump(owner_url)) == []
+
+
+def test_a_read_model_that_is_held_still_is_named_and_forgets_later(house, owner_url):
+    member_id, _ = whole_life(house)
+    pause(house.services.pool, "members")
+    say = ("erase-member", str(member_id), "--reason", WHY, "--yes", "--force")
+    unfinished = daystar(house, owner_url, *say)
+    assert unfinished.returncode == 1
+    assert "read_members.members" in unfinished.stderr
+    assert "read_mpesa_transactions" not in unfinished.stderr
+    resume(house.services.pool, "members")
+    assert daystar(house, owner_url, *say).returncode == 0
     assert traces(dump(owner_url)) == []
 
 
