@@ -26,19 +26,18 @@ def services() -> Services:
 
 
 def requires(permission: Permission) -> Callable[[Function], Function]:
-    """Let only callers with this permission in. `g.caller` is who they are."""
+    """Let only callers with this permission in. `g.caller` is who they are, let in or not."""
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            caller = _caller()
+            g.caller = caller = _caller()
             if not caller.may(permission):
                 raise Problem(
                     403,
                     "insufficient_permission",
                     f"This API key lacks the permission {permission}.",
                 )
-            g.caller = caller
             if request.method in ("POST", "PUT", "PATCH"):
                 _check_body()
             return function(*args, **kwargs)

@@ -6,10 +6,11 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -20,13 +21,16 @@ from app.callbacks import mpesa as mpesa_callbacks
 from app.operations import contributions, members, mpesa
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
+from infra import clock
 from infra.mpesa.addresses import is_loopback
+from infra.usage import Use
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger()
 
@@ -90,7 +94,33 @@ def _end(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
     _log.info("request", **_summary(response))
+    if request.blueprint != health.blueprint.name:  # machines ask after our health all day long
+        _note_use(response)
     return response
+
+
+def _note_use(response: Response) -> None:
+    caller = g.get("caller")
+    services: Services = current_app.extensions[SERVICES]
+    services.usage.add(
+        Use(
+            occurred_at=clock.now(),
+            key_id=caller.key_id if caller else None,
+            address=_address(),
+            method=request.method if request.method in _METHODS else "OTHER",
+            endpoint=str(request.url_rule) if request.url_rule else None,
+            status=response.status_code,
+            milliseconds=(time.perf_counter() - g.started) * 1000,
+        )
+    )
+
+
+def _address() -> str | None:
+    """Where the request came from, as far as it is an address: a proxy may say anything."""
+    try:
+        return str(ip_address((request.remote_addr or "").partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def _summary(response: Response) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE
 from infra.postgres.pool import application_url, open_pool
 from infra.settings import Settings
+from infra.usage import UsageLog
 from projections.follower import Follower
 from projections.read_models import READ_MODELS
 
@@ -163,6 +164,10 @@ class Services:
         return IdempotencyKeys(self.pool, self.keyring)
 
     @cached_property
+    def usage(self) -> UsageLog:
+        return UsageLog(self.pool)
+
+    @cached_property
     def callbacks(self) -> CallbackStore:
         return CallbackStore(self.pool, self.keyring)
 
@@ -207,6 +212,9 @@ class Services:
         return f"{self.settings.public_url}/hooks/stk/{self.keyring.callback_token('stk', push_id)}"
 
     def close(self) -> None:
+        usage: UsageLog | None = vars(self).get("usage")
+        if usage is not None:
+            usage.close()
         for pool in (vars(self).get("pool"), self._following_pool):
             if pool is not None:
                 pool.close()

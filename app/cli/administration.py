@@ -158,18 +158,21 @@ def issue(name: str, permissions: tuple[str, ...]) -> None:
 
 @keys.command("list")
 def list_keys() -> None:
-    """List all keys, revoked ones too.
+    """List all keys, revoked ones too, and when each was last used.
 
     Example: daystar keys list
     """
     with administrator() as (services, cause):
+        last_uses = services.usage.last_uses()
         for stream_id in _streams(services, KEY_DIGEST):
             unit = UnitOfWork(services.store, cause)
             key = unit.get(ApiKey, stream_id)
             owner = unit.find(Principal, UUID(key.principal_id))
             state = "revoked" if key.revoked else "open"
             name = owner.name if owner else key.principal_id
-            click.echo(f"{stream_id}  {state:<8} {name}  {','.join(key.permissions)}")
+            used_at = last_uses.get(stream_id)
+            used = f"last used {used_at:%Y-%m-%d %H:%M:%S %Z}" if used_at else "never used"
+            click.echo(f"{stream_id}  {state:<8} {name}  {','.join(key.permissions)}  {used}")
 
 
 @keys.command()
