@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -13,6 +14,7 @@ from app.problems import Problem
 from app.wiring import Services
 from domain.api_keys.api_key import Permission
 from infra.key_check import Caller
+from infra.rate_limit import WINDOW_SECONDS, Allowance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES = "daystar"
@@ -32,6 +34,7 @@ def requires(permission: Permission) -> Callable[[Function], Function]:
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
             g.caller = caller = _caller()
+            _spend(caller)
             if not caller.may(permission):
                 raise Problem(
                     403,
@@ -56,6 +59,33 @@ def _caller() -> Caller:
     if caller is None:
         raise Problem(401, "invalid_api_key", "This API key is not valid.", headers=challenge)
     return caller
+
+
+def _spend(caller: Caller) -> None:
+    """Count the request; `rate_limit_headers` tells every answer how much is left."""
+    g.allowance = allowance = services().rate_limiter.take(caller.key_id)
+    if not allowance.granted:
+        raise Problem(
+            429,
+            "rate_limited",
+            f"This API key has made its {allowance.limit} requests of this minute; wait"
+            f" {allowance.reset_seconds} seconds.",
+            headers={"Retry-After": str(allowance.reset_seconds)},
+        )
+
+
+def rate_limit_headers() -> dict[str, str]:
+    """The budget of the key that was shown: as the IETF's draft has it, and as older clients do."""
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is None:
+        return {}
+    return {
+        "RateLimit-Policy": f'"default";q={allowance.limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"default";r={allowance.remaining};t={allowance.reset_seconds}',
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + allowance.reset_seconds),
+    }
 
 
 def _check_body() -> None:

@@ -16,7 +16,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health
 from app.accounting import resources as accounting
-from app.auth import SERVICES
+from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as mpesa_callbacks
 from app.operations import contributions, members, mpesa
 from app.problems import Problem, register_problem_handlers
@@ -93,6 +93,7 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.update(rate_limit_headers())
     _log.info("request", **_summary(response))
     if request.blueprint != health.blueprint.name:  # machines ask after our health all day long
         _note_use(response)

@@ -31,6 +31,7 @@ from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE
 from infra.postgres.pool import application_url, open_pool
+from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
 from projections.follower import Follower
@@ -162,6 +163,10 @@ class Services:
     @cached_property
     def idempotency(self) -> IdempotencyKeys:
         return IdempotencyKeys(self.pool, self.keyring)
+
+    @cached_property
+    def rate_limiter(self) -> RateLimiter:
+        return RateLimiter(self.pool, limit=self.settings.rate_limit)
 
     @cached_property
     def usage(self) -> UsageLog:

@@ -78,6 +78,7 @@ class Settings:
     database_owner_url: str | None
     master_key: str | None
     retention: Retention
+    rate_limit: int
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
@@ -140,6 +141,7 @@ def _read(env: Env) -> Settings:
         database_owner_url=env.str("DATABASE_OWNER_URL", database_url),
         master_key=env.str("DAYSTAR_MASTER_KEY", None),
         retention=_retention(env),
+        rate_limit=env.int("DAYSTAR_RATE_LIMIT", 600, validate=Range(1, 1_000_000_000)),
         member_number_prefix=env.str("DAYSTAR_MEMBER_NUMBER_PREFIX", "DST"),
         contribution_rules=_contribution_rules(env),
         mpesa=_mpesa(env, environment, simulator_port),

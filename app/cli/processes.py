@@ -150,6 +150,7 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             "house_kept",
             idempotency_answers=services.idempotency.expire(),
             usage=services.usage.expire(days=retention.usage_days),
+            rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             claims=DuePushes(services.pool).forget_old_claims(),
         )
