@@ -34,6 +34,10 @@ def requires(permission: Permission) -> Callable[[Function], Function]:
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
             g.caller = caller = _caller()
+            if not caller.may_come_from(request.remote_addr):
+                raise Problem(
+                    403, "address_not_allowed", "This API key does not open from this address."
+                )
             _spend(caller)
             if not caller.may(permission):
                 raise Problem(
