@@ -18,6 +18,8 @@ from infra.rate_limit import WINDOW_SECONDS, Allowance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES = "daystar"
+PERMISSION = "required_permission"
+"""The attribute by which a view says what it asks for."""
 
 _NO_KEY = "Send an API key, as Authorization: Bearer or X-API-Key."
 
@@ -49,6 +51,7 @@ def requires(permission: Permission) -> Callable[[Function], Function]:
                 _check_body()
             return function(*args, **kwargs)
 
+        setattr(checked, PERMISSION, permission)
         return cast("Function", checked)
 
     return decorate

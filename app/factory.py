@@ -18,6 +18,7 @@ from app import health
 from app.accounting import resources as accounting
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as mpesa_callbacks
+from app.documentation import pages as documentation
 from app.operations import contributions, members, mpesa
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
+_SPEC_OPTIONS = {
+    "info": {
+        "description": "The accounting systems' way to read the co-operative's books, and the"
+        " operators' way to act. `/wp-json/daystar-accounting/v1` is another address of"
+        " `/daystar-accounting/v1`.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "servers": [{"url": "/", "description": "This server."}],
+}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What a browser may do with an answer: nothing but show it. No other site may read or frame it.
@@ -52,6 +62,7 @@ def create_app(services: Services) -> Flask:
         API_TITLE="Daystar Integration Backend",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS=_SPEC_OPTIONS,
         PROPAGATE_EXCEPTIONS=False,
     )
     app.extensions[SERVICES] = services
@@ -60,7 +71,8 @@ def create_app(services: Services) -> Flask:
     for described in (accounting, members, contributions, mpesa):
         api.register_blueprint(described.blueprint)
     app.register_blueprint(mpesa_callbacks.blueprint)
-    app.register_blueprint(health.blueprint)
+    api.register_blueprint(health.blueprint)
+    app.register_blueprint(documentation.make_blueprint(api.spec.to_dict))
     register_problem_handlers(app)
     app.before_request(_begin)
     app.after_request(_end)
