@@ -14,7 +14,7 @@ from flask import Flask, Response, current_app, g, request
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import health
+from app import health, metrics
 from app.accounting import resources as accounting
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as mpesa_callbacks
@@ -40,6 +40,7 @@ _SPEC_OPTIONS = {
     },
     "servers": [{"url": "/", "description": "This server."}],
 }
+_WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What a browser may do with an answer: nothing but show it. No other site may read or frame it.
@@ -72,6 +73,7 @@ def create_app(services: Services) -> Flask:
         api.register_blueprint(described.blueprint)
     app.register_blueprint(mpesa_callbacks.blueprint)
     api.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
     app.register_blueprint(documentation.make_blueprint(api.spec.to_dict))
     register_problem_handlers(app)
     app.before_request(_begin)
@@ -118,7 +120,7 @@ def _end(response: Response) -> Response:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     response.headers.update(rate_limit_headers())
     _log.info("request", **_summary(response))
-    if request.blueprint != health.blueprint.name:  # machines ask after our health all day long
+    if request.blueprint not in _WATCHING:  # machines ask after our health all day long
         _note_use(response)
     return response
 

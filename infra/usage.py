@@ -29,7 +29,22 @@ WITH used AS (
     INSERT INTO api.usage (occurred_at, key_id, address, method, endpoint, status, milliseconds)
     SELECT * FROM unnest(%s::timestamptz[], %s::uuid[], %s::inet[], %s::text[], %s::text[],
                          %s::smallint[], %s::real[])
-    RETURNING key_id, occurred_at, address
+    RETURNING key_id, occurred_at, address, method, endpoint, status, milliseconds
+), counted AS (
+    INSERT INTO api.request_totals AS known
+    SELECT method, coalesce(endpoint, ''), status, count(*), sum(milliseconds),
+           count(*) FILTER (WHERE milliseconds <= 5), count(*) FILTER (WHERE milliseconds <= 25),
+           count(*) FILTER (WHERE milliseconds <= 100), count(*) FILTER (WHERE milliseconds <= 500),
+           count(*) FILTER (WHERE milliseconds <= 2500)
+    FROM used GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (method, endpoint, status) DO UPDATE
+    SET requests = known.requests + excluded.requests,
+        milliseconds = known.milliseconds + excluded.milliseconds,
+        within_5 = known.within_5 + excluded.within_5,
+        within_25 = known.within_25 + excluded.within_25,
+        within_100 = known.within_100 + excluded.within_100,
+        within_500 = known.within_500 + excluded.within_500,
+        within_2500 = known.within_2500 + excluded.within_2500
 )
 INSERT INTO api.key_uses AS known (key_id, last_used_at, address)
 SELECT DISTINCT ON (key_id) key_id, occurred_at, address FROM used WHERE key_id IS NOT NULL
