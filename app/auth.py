@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -13,9 +14,12 @@ from app.problems import Problem
 from app.wiring import Services
 from domain.api_keys.api_key import Permission
 from infra.key_check import Caller
+from infra.rate_limit import WINDOW_SECONDS, Allowance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES = "daystar"
+PERMISSION = "required_permission"
+"""The attribute by which a view says what it asks for."""
 
 _NO_KEY = "Send an API key, as Authorization: Bearer or X-API-Key."
 
@@ -26,23 +30,28 @@ def services() -> Services:
 
 
 def requires(permission: Permission) -> Callable[[Function], Function]:
-    """Let only callers with this permission in. `g.caller` is who they are."""
+    """Let only callers with this permission in. `g.caller` is who they are, let in or not."""
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            caller = _caller()
+            g.caller = caller = _caller()
+            if not caller.may_come_from(request.remote_addr):
+                raise Problem(
+                    403, "address_not_allowed", "This API key does not open from this address."
+                )
+            _spend(caller)
             if not caller.may(permission):
                 raise Problem(
                     403,
                     "insufficient_permission",
                     f"This API key lacks the permission {permission}.",
                 )
-            g.caller = caller
             if request.method in ("POST", "PUT", "PATCH"):
                 _check_body()
             return function(*args, **kwargs)
 
+        setattr(checked, PERMISSION, permission)
         return cast("Function", checked)
 
     return decorate
@@ -57,6 +66,33 @@ def _caller() -> Caller:
     if caller is None:
         raise Problem(401, "invalid_api_key", "This API key is not valid.", headers=challenge)
     return caller
+
+
+def _spend(caller: Caller) -> None:
+    """Count the request; `rate_limit_headers` tells every answer how much is left."""
+    g.allowance = allowance = services().rate_limiter.take(caller.key_id)
+    if not allowance.granted:
+        raise Problem(
+            429,
+            "rate_limited",
+            f"This API key has made its {allowance.limit} requests of this minute; wait"
+            f" {allowance.reset_seconds} seconds.",
+            headers={"Retry-After": str(allowance.reset_seconds)},
+        )
+
+
+def rate_limit_headers() -> dict[str, str]:
+    """The budget of the key that was shown: as the IETF's draft has it, and as older clients do."""
+    allowance: Allowance | None = g.get("allowance")
+    if allowance is None:
+        return {}
+    return {
+        "RateLimit-Policy": f'"default";q={allowance.limit};w={WINDOW_SECONDS}',
+        "RateLimit": f'"default";r={allowance.remaining};t={allowance.reset_seconds}',
+        "X-RateLimit-Limit": str(allowance.limit),
+        "X-RateLimit-Remaining": str(allowance.remaining),
+        "X-RateLimit-Reset": str(int(time.time()) + allowance.reset_seconds),
+    }
 
 
 def _check_body() -> None:

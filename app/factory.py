@@ -6,28 +6,52 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import health
+from app import health, metrics
 from app.accounting import resources as accounting
-from app.auth import SERVICES
+from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as mpesa_callbacks
+from app.documentation import pages as documentation
 from app.operations import contributions, members, mpesa
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
+from infra import clock
 from infra.mpesa.addresses import is_loopback
+from infra.usage import Use
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
+_SPEC_OPTIONS = {
+    "info": {
+        "description": "The accounting systems' way to read the co-operative's books, and the"
+        " operators' way to act. `/wp-json/daystar-accounting/v1` is another address of"
+        " `/daystar-accounting/v1`.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "servers": [{"url": "/", "description": "This server."}],
+}
+_WATCHING = (health.blueprint.name, metrics.blueprint.name)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What a browser may do with an answer: nothing but show it. No other site may read or frame it.
+_GUARDS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 _log = structlog.get_logger()
 
 
@@ -39,6 +63,7 @@ def create_app(services: Services) -> Flask:
         API_TITLE="Daystar Integration Backend",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS=_SPEC_OPTIONS,
         PROPAGATE_EXCEPTIONS=False,
     )
     app.extensions[SERVICES] = services
@@ -47,7 +72,9 @@ def create_app(services: Services) -> Flask:
     for described in (accounting, members, contributions, mpesa):
         api.register_blueprint(described.blueprint)
     app.register_blueprint(mpesa_callbacks.blueprint)
-    app.register_blueprint(health.blueprint)
+    api.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(documentation.make_blueprint(api.spec.to_dict))
     register_problem_handlers(app)
     app.before_request(_begin)
     app.after_request(_end)
@@ -87,10 +114,39 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in _GUARDS.items():
+        response.headers.setdefault(name, value)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    response.headers.update(rate_limit_headers())
     _log.info("request", **_summary(response))
+    if request.blueprint not in _WATCHING:  # machines ask after our health all day long
+        _note_use(response)
     return response
+
+
+def _note_use(response: Response) -> None:
+    caller = g.get("caller")
+    services: Services = current_app.extensions[SERVICES]
+    services.usage.add(
+        Use(
+            occurred_at=clock.now(),
+            key_id=caller.key_id if caller else None,
+            address=_address(),
+            method=request.method if request.method in _METHODS else "OTHER",
+            endpoint=str(request.url_rule) if request.url_rule else None,
+            status=response.status_code,
+            milliseconds=(time.perf_counter() - g.started) * 1000,
+        )
+    )
+
+
+def _address() -> str | None:
+    """Where the request came from, as far as it is an address: a proxy may say anything."""
+    try:
+        return str(ip_address((request.remote_addr or "").partition("%")[0]))
+    except ValueError:
+        return None
 
 
 def _summary(response: Response) -> dict[str, Any]:

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import orjson
-from flask import Blueprint, Response
+from flask import Response
+from flask_smorest import Blueprint
+from marshmallow import fields
 
 from app.auth import services
+from app.fields import StrictSchema
 from infra import clock
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
 
-blueprint = Blueprint("health", __name__)
+blueprint = Blueprint("health", __name__, description="Is it alive, and can it work?")
 SECONDS_BEHIND_MAX = 10.0
 
 
+class AliveAnswer(StrictSchema):
+    """The process answers."""
+
+    status = fields.String(required=True, metadata={"enum": ["alive"]})
+
+
+class ReadModelAnswer(StrictSchema):
+    """How far a read model is behind the log."""
+
+    state = fields.String(required=True)
+    events_behind = fields.Integer(required=True)
+    seconds_behind = fields.Float(required=True)
+
+
+class ReadyAnswer(StrictSchema):
+    """Whether the house can do its work."""
+
+    status = fields.String(required=True, metadata={"enum": ["ready", "degraded"]})
+    read_models = fields.Dict(fields.String(), fields.Nested(ReadModelAnswer), required=True)
+
+
 @blueprint.route("/livez")
+@blueprint.response(200, AliveAnswer)
 def livez() -> Response:
     """The process answers."""
     return Response(b'{"status":"alive"}', content_type="application/json")
 
 
 @blueprint.route("/readyz")
+@blueprint.response(200, ReadyAnswer)
 def readyz() -> Response:
     """The database answers. A read model that stopped or lags makes it degraded, not down."""
     followers = follower_status(services().pool, READ_MODELS.values(), now=clock.now())

@@ -31,7 +31,9 @@ from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE
 from infra.postgres.pool import application_url, open_pool
+from infra.rate_limit import RateLimiter
 from infra.settings import Settings
+from infra.usage import UsageLog
 from projections.follower import Follower
 from projections.read_models import READ_MODELS
 
@@ -163,6 +165,14 @@ class Services:
         return IdempotencyKeys(self.pool, self.keyring)
 
     @cached_property
+    def rate_limiter(self) -> RateLimiter:
+        return RateLimiter(self.pool, limit=self.settings.rate_limit)
+
+    @cached_property
+    def usage(self) -> UsageLog:
+        return UsageLog(self.pool)
+
+    @cached_property
     def callbacks(self) -> CallbackStore:
         return CallbackStore(self.pool, self.keyring)
 
@@ -207,6 +217,9 @@ class Services:
         return f"{self.settings.public_url}/hooks/stk/{self.keyring.callback_token('stk', push_id)}"
 
     def close(self) -> None:
+        usage: UsageLog | None = vars(self).get("usage")
+        if usage is not None:
+            usage.close()
         for pool in (vars(self).get("pool"), self._following_pool):
             if pool is not None:
                 pool.close()

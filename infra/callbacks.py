@@ -19,6 +19,7 @@ BODY_BYTES_MAX = 64 * 1024
 ATTEMPTS_MAX = 12
 LEASE_SECONDS = 10
 _RETRY_SECONDS_MAX = 300
+_EXPIRED_ROWS = 5_000
 STORE_PAUSES_SECONDS = (0.0, 0.0, 0.1, 0.2, 0.5, 1.0, 1.0)  # within what Safaricom waits
 
 _STORE = """
@@ -44,6 +45,12 @@ WHERE c.callback_id = s.callback_id
 _POSTPONE = """
 UPDATE intake.callbacks SET due_at = now() + make_interval(secs => %s), note = %s
 WHERE callback_id = %s
+"""
+_EXPIRE = """
+DELETE FROM intake.callbacks WHERE callback_id IN (
+    SELECT callback_id FROM intake.callbacks
+    WHERE state = 'done' AND settled_at < now() - make_interval(days => %s)
+    ORDER BY settled_at LIMIT %s)
 """
 
 
@@ -119,3 +126,13 @@ class CallbackStore:
         seconds = min(2**callback.attempts, _RETRY_SECONDS_MAX)
         with borrowed(self._pool) as connection:
             connection.execute(_POSTPONE, (seconds, note, callback.callback_id))
+
+    def expire(self, *, days: int) -> int:
+        """Forget what was dealt with so long ago; what was set aside waits for its person."""
+        forgotten = 0
+        while True:
+            with borrowed(self._pool) as connection:
+                rows = connection.execute(_EXPIRE, (days, _EXPIRED_ROWS)).rowcount
+            forgotten += rows
+            if rows < _EXPIRED_ROWS:
+                return forgotten

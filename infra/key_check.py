@@ -11,6 +11,7 @@ import secrets
 import string
 import time
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
 from domain.api_keys.api_key import KEY_DIGEST, ApiKey, Permission
@@ -31,6 +32,18 @@ class Caller:
     key_id: UUID
     principal_id: str
     permissions: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    def may_come_from(self, address: str | None) -> bool:
+        """Whether the key opens from this address. Where it names no network, from any."""
+        if not self.networks:
+            return True
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return False
+        found = getattr(found, "ipv4_mapped", None) or found
+        return any(found in network for network in self.networks)
 
     def may(self, permission: Permission) -> bool:
         return permission in self.permissions
@@ -73,5 +86,10 @@ class KeyCheck:
         for stream_id in unit.lookup(KEY_DIGEST, digest):
             api_key = unit.find(ApiKey, stream_id)
             if api_key is not None and api_key.opens(sha256=digest, now=clock.now()):
-                return Caller(stream_id, api_key.principal_id, frozenset(api_key.permissions))
+                return Caller(
+                    stream_id,
+                    api_key.principal_id,
+                    frozenset(api_key.permissions),
+                    tuple(ip_network(address) for address in api_key.addresses),
+                )
         return None

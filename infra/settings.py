@@ -27,6 +27,7 @@ from infra.mpesa.credentials import (
 )
 
 _PORT = Range(0, 65_535)
+_DAYS = Range(1, 36_500)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,6 +54,14 @@ class MpesaPatience:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """For how many days what is kept beside the log is kept."""
+
+    usage_days: int = 90
+    callback_days: int = 90
+
+
+@dataclass(frozen=True)
 class Settings:
     """All that can be configured."""
 
@@ -68,6 +77,8 @@ class Settings:
     database_url: str | None
     database_owner_url: str | None
     master_key: str | None
+    retention: Retention
+    rate_limit: int
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
@@ -129,10 +140,20 @@ def _read(env: Env) -> Settings:
         database_url=database_url,
         database_owner_url=env.str("DATABASE_OWNER_URL", database_url),
         master_key=env.str("DAYSTAR_MASTER_KEY", None),
+        retention=_retention(env),
+        rate_limit=env.int("DAYSTAR_RATE_LIMIT", 600, validate=Range(1, 1_000_000_000)),
         member_number_prefix=env.str("DAYSTAR_MEMBER_NUMBER_PREFIX", "DST"),
         contribution_rules=_contribution_rules(env),
         mpesa=_mpesa(env, environment, simulator_port),
         patience=_patience(env),
+    )
+
+
+def _retention(env: Env) -> Retention:
+    usual = Retention()
+    return Retention(
+        usage_days=env.int("DAYSTAR_USAGE_DAYS", usual.usage_days, validate=_DAYS),
+        callback_days=env.int("DAYSTAR_CALLBACK_DAYS", usual.callback_days, validate=_DAYS),
     )
 
 

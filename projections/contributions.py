@@ -81,7 +81,7 @@ CONTRIBUTION_LIST = Listing(
         'payment_method', t.payment_method, 'payment_reference', t.payment_reference,
         'contribution_date', t.contribution_date, 'status', t.status
     """,
-    order="t.contribution_date DESC, t.position DESC, t.contribution_id DESC",
+    order={"contribution_date": "date", "position": "bigint", "contribution_id": "uuid"},
     filters={
         "member_id": "t.member_id = %(member_id)s",
         "date_from": "t.contribution_date >= %(date_from)s",

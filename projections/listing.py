@@ -2,12 +2,15 @@
 
 Rows, total and position come from one statement, so they speak of the same moment. Counting costs
 more than reading a page, so a total is counted once for each position and filter, and remembered.
+
+A page is found by its number, which costs more the deeper it lies, or as what follows a certain
+row, which costs the same everywhere and neither skips nor repeats a row while others are added.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,46 +24,57 @@ _TOTALS_KEPT_MAX = 1_000
 
 _Totals = dict[tuple[object, ...], tuple[int, int]]
 
+_ROWS = """
+    SELECT coalesce(json_agg(json_build_object({item})) FILTER (WHERE t.nth <= %(per_page)s), '[]')
+               AS json_text,
+           count(*) > %(per_page)s AS more,
+           (array_agg(json_build_array({keys})) FILTER (WHERE t.nth = %(per_page)s))[1] AS last
+    FROM (SELECT *, row_number() OVER () AS nth
+          FROM (SELECT * FROM {table} AS t {where} ORDER BY {order}
+                LIMIT %(per_page)s + 1 OFFSET %(offset)s) AS t) AS t
+"""
 _PAGE = """
-SELECT json_build_object(
-    {plural}, coalesce((
-        SELECT json_agg(json_build_object({item}))
-        FROM (SELECT * FROM {table} AS t {where} ORDER BY {order}
-              LIMIT %(per_page)s OFFSET %(offset)s) AS t
-    ), '[]'::json),
-    'pagination', json_build_object(
-        'page', %(page)s::int, 'per_page', %(per_page)s::int, 'total_items', counted.total,
-        'total_pages', ceil(counted.total / %(per_page)s::numeric)::int)
-)::text, p.position, counted.total
-FROM {schema}.position AS p,
-LATERAL (SELECT CASE WHEN p.position = %(known_position)s THEN %(known_total)s::bigint
-                     ELSE (SELECT count(*) FROM {table} AS t {where}) END AS total) AS counted
+SELECT rows.json_text::text, p.position, rows.more, rows.last,
+       CASE WHEN p.position = %(known_position)s THEN %(known_total)s::bigint
+            ELSE (SELECT count(*) FROM {table} AS t {where}) END
+FROM {schema}.position AS p, LATERAL ({rows}) AS rows
+"""
+_FOLLOWING = """
+SELECT rows.json_text::text, p.position, rows.more, rows.last, NULL::bigint
+FROM {schema}.position AS p, LATERAL ({rows}) AS rows
 """
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page as JSON text, and the position of the read model it was read at."""
+    """Rows as a JSON array, and the position of the read model they were read at.
+
+    `last` tells the last row's place in the order while more rows follow; `total` counts all rows
+    where it was asked for.
+    """
 
     json_text: str
     position: int
+    last: Sequence[Any] | None
+    total: int | None
 
 
 @dataclass
 class Listing:
     """One list of the API: which rows, in which order, shown how.
 
-    `item` is the SQL inside `json_build_object` for a row `t`; `filters` maps each parameter to its
-    condition.
+    `item` is the SQL inside `json_build_object` for a row `t`; `order` names the columns of the
+    order, each descending, with their types, and together they tell rows apart; `filters` maps each
+    parameter to its condition.
     """
 
     plural: str
     schema: str
     table: str
     item: str
-    order: str
+    order: Mapping[str, str]
     filters: Mapping[str, str]
-    _statements: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    _statements: dict[tuple[tuple[str, ...], bool], bytes] = field(default_factory=dict)
     _totals: WeakKeyDictionary[ConnectionPool, _Totals] = field(default_factory=WeakKeyDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -72,39 +86,81 @@ class Listing:
         counted_as = tuple(sorted((name, str(value)) for name, value in active.items()))
         totals = self._totals_of(pool)
         known_position, known_total = totals.get(counted_as, (-1, 0))
-        parameters = {
-            **active,
-            "page": page,
-            "per_page": per_page,
-            "offset": (page - 1) * per_page,
-            "known_position": known_position,
-            "known_total": known_total,
-        }
+        found = self._read(
+            pool,
+            self._statement(tuple(active), following=False),
+            active
+            | {
+                "per_page": per_page,
+                "offset": (page - 1) * per_page,
+                "known_position": known_position,
+                "known_total": known_total,
+            },
+        )
+        assert found.total is not None, "a page by number is counted"
+        if found.position != known_position:
+            self._remember(totals, counted_as, found.position, found.total)
+        return found
+
+    def following(
+        self,
+        pool: ConnectionPool,
+        *,
+        after: Sequence[Any],
+        per_page: int,
+        filters: Mapping[str, Any],
+    ) -> Page:
+        """Read what follows a row, known by the values of its order columns."""
+        assert len(after) == len(self.order), "one value for each column of the order"
+        active = {name: value for name, value in filters.items() if value is not None}
+        return self._read(
+            pool,
+            self._statement(tuple(active), following=True),
+            active
+            | {f"after_{column}": value for column, value in zip(self.order, after, strict=True)}
+            | {"per_page": per_page, "offset": 0},
+        )
+
+    def _read(self, pool: ConnectionPool, statement: bytes, parameters: dict[str, Any]) -> Page:
         with borrowed(pool) as connection:
-            row = connection.execute(
-                self._statement(tuple(active)), parameters, prepare=True
-            ).fetchone()
+            row = connection.execute(statement, parameters, prepare=True).fetchone()
         assert row is not None, "a read model has one position row"
-        json_text, position, total = row
-        if position != known_position:
-            self._remember(totals, counted_as, position, total)
-        return Page(json_text, position)
+        json_text, position, more, last, total = row
+        return Page(json_text, position, last if more else None, total)
 
-    def _statement(self, active: tuple[str, ...]) -> bytes:
-        if active not in self._statements:
-            self._statements[active] = self._composed(active).as_bytes()
-        return self._statements[active]
+    def _statement(self, active: tuple[str, ...], *, following: bool) -> bytes:
+        known = self._statements.get((active, following))
+        if known is None:
+            known = self._composed(active, following=following).as_bytes()
+            self._statements[active, following] = known
+        return known
 
-    def _composed(self, active: tuple[str, ...]) -> sql.Composed:
-        conditions = [sql.SQL(self.filters[name]) for name in active]
+    def _composed(self, active: tuple[str, ...], *, following: bool) -> sql.Composed:
+        conditions: list[sql.Composable] = [sql.SQL(self.filters[name]) for name in active]
+        if following:
+            conditions.append(self._after())
         where = sql.SQL("WHERE ") + sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("")
-        return sql.SQL(_PAGE).format(
-            plural=sql.Literal(self.plural),
+        table = sql.Identifier(self.schema, self.table)
+        columns = [sql.Identifier("t", column) for column in self.order]
+        rows = sql.SQL(_ROWS).format(
             item=sql.SQL(self.item),
-            schema=sql.Identifier(self.schema),
-            table=sql.Identifier(self.schema, self.table),
+            keys=sql.SQL(", ").join(columns),
+            table=table,
             where=where,
-            order=sql.SQL(self.order),
+            order=sql.SQL(", ").join(sql.SQL("{} DESC").format(column) for column in columns),
+        )
+        return sql.SQL(_FOLLOWING if following else _PAGE).format(
+            rows=rows, schema=sql.Identifier(self.schema), table=table, where=where
+        )
+
+    def _after(self) -> sql.Composed:
+        """Rows compare as wholes, so PostgreSQL enters the index right there."""
+        return sql.SQL("({}) < ({})").format(
+            sql.SQL(", ").join(sql.Identifier("t", column) for column in self.order),
+            sql.SQL(", ").join(
+                sql.SQL("{}::{}").format(sql.Placeholder(f"after_{column}"), sql.SQL(type_name))
+                for column, type_name in self.order.items()
+            ),
         )
 
     def _totals_of(self, pool: ConnectionPool) -> _Totals:

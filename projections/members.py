@@ -115,6 +115,6 @@ MEMBER_LIST = Listing(
         'total_contributions', t.total_contributions::text,
         'share_capital', t.share_capital::text
     """,
-    order="t.registration_date DESC, t.position DESC",
+    order={"registration_date": "date", "position": "bigint"},
     filters={"status": "t.status = %(status)s"},
 )

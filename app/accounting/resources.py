@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
 from app.fields import StrictSchema
+from app.problems import Problem
 from domain.api_keys.api_key import Permission
+from infra.cursors import CURSOR_LENGTH_MAX, BadCursor, open_cursor, seal_cursor
 from projections.contributions import CONTRIBUTION_LIST
 from projections.listing import Listing
 from projections.members import MEMBER_LIST
@@ -29,9 +32,16 @@ blueprint = Blueprint(
 class PageArguments(StrictSchema):
     """Paging, as every list has it. `api_key` is where older clients put their key."""
 
-    page = fields.Integer(load_default=1, validate=validate.Range(1, PAGE_MAX))
+    page = fields.Integer(validate=validate.Range(1, PAGE_MAX), metadata={"default": 1})
     per_page = fields.Integer(load_default=50, validate=validate.Range(1, PER_PAGE_MAX))
+    cursor = fields.String(validate=validate.Length(1, CURSOR_LENGTH_MAX))
     api_key = fields.String()
+
+    @validates_schema
+    def page_or_cursor(self, data: dict[str, Any], **_: Any) -> None:
+        """A place in the list is told in one way."""
+        if "page" in data and "cursor" in data:
+            raise ValidationError("Send either page or cursor.", "cursor")
 
 
 class MemberArguments(PageArguments):
@@ -55,12 +65,13 @@ class ContributionArguments(PageArguments):
 
 
 class PaginationAnswer(StrictSchema):
-    """Where a page stands in its list."""
+    """Where a page stands in its list. A page found by cursor has no number and no total."""
 
-    page = fields.Integer(required=True)
+    page = fields.Integer()
     per_page = fields.Integer(required=True)
-    total_items = fields.Integer(required=True)
-    total_pages = fields.Integer(required=True)
+    total_items = fields.Integer()
+    total_pages = fields.Integer()
+    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class MemberAnswer(StrictSchema):
@@ -126,14 +137,43 @@ def list_contributions(arguments: dict[str, Any]) -> Response:
 
 
 def _page(listing: Listing, arguments: dict[str, Any]) -> Response:
-    page = listing.page(
-        services().pool,
-        page=arguments["page"],
-        per_page=arguments["per_page"],
-        filters={name: arguments.get(name) for name in listing.filters},
-    )
+    filters = {name: arguments.get(name) for name in listing.filters}
+    question = "&".join([listing.plural, *(f"{name}={filters[name]}" for name in sorted(filters))])
+    per_page = arguments["per_page"]
+    if "cursor" in arguments:
+        page = listing.following(
+            services().pool,
+            after=_place(arguments["cursor"], question),
+            per_page=per_page,
+            filters=filters,
+        )
+        pagination = {"per_page": per_page}
+    else:
+        number = arguments.get("page", 1)
+        page = listing.page(services().pool, page=number, per_page=per_page, filters=filters)
+        assert page.total is not None, "a page by number is counted"
+        pagination = {
+            "page": number,
+            "per_page": per_page,
+            "total_items": page.total,
+            "total_pages": -(-page.total // per_page),
+        }
+    following = page.last and seal_cursor(services().keyring, question=question, place=page.last)
+    envelope = orjson.dumps(pagination | {"next_cursor": following}).decode()
     return Response(
-        page.json_text,
+        f'{{"{listing.plural}":{page.json_text},"pagination":{envelope}}}',
         content_type="application/json",
         headers={"Daystar-Position": str(page.position)},
     )
+
+
+def _place(cursor: str, question: str) -> list[Any]:
+    try:
+        return open_cursor(services().keyring, cursor, question=question)
+    except BadCursor as error:
+        raise Problem(
+            400,
+            "rest_invalid_param",
+            "Invalid parameter(s): cursor",
+            errors={"cursor": ["This is not a cursor of this list with these filters."]},
+        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import click
@@ -145,31 +145,58 @@ def keys() -> None:
     type=click.Choice([kind.value for kind in Permission]),
     multiple=True,
 )
-def issue(name: str, permissions: tuple[str, ...]) -> None:
+@click.option(
+    "--address",
+    "addresses",
+    metavar="CIDR",
+    multiple=True,
+    help="A network the key opens from; without any, it opens from everywhere.",
+)
+@click.option(
+    "--expires-in-days",
+    type=click.IntRange(1, 3_650),
+    help="When the key stops opening; without it, never.",
+)
+def issue(
+    name: str, permissions: tuple[str, ...], addresses: tuple[str, ...], expires_in_days: int | None
+) -> None:
     """Issue a key. It is shown once, alone on the last line.
 
-    Example: daystar keys issue --name "Sage" --permission read_members
+    Example: daystar keys issue --name "Sage" --permission read_members --expires-in-days 365
     """
     with administrator() as (services, cause):
-        key_id, key = issue_key(services, cause, name=name, permissions=permissions)
+        key_id, key = issue_key(
+            services,
+            cause,
+            name=name,
+            permissions=permissions,
+            addresses=addresses,
+            expires_at=clock.now() + timedelta(days=expires_in_days) if expires_in_days else None,
+        )
     click.echo(f"key id {key_id}")
     click.echo(key)
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """List all keys, revoked ones too.
+    """List all keys, revoked ones too, and when each was last used.
 
     Example: daystar keys list
     """
     with administrator() as (services, cause):
+        last_uses = services.usage.last_uses()
         for stream_id in _streams(services, KEY_DIGEST):
             unit = UnitOfWork(services.store, cause)
             key = unit.get(ApiKey, stream_id)
             owner = unit.find(Principal, UUID(key.principal_id))
-            state = "revoked" if key.revoked else "open"
+            state = _state(key)
+            limits = [*key.addresses, *([f"until {key.expires_at}"] if key.expires_at else [])]
             name = owner.name if owner else key.principal_id
-            click.echo(f"{stream_id}  {state:<8} {name}  {','.join(key.permissions)}")
+            used_at = last_uses.get(stream_id)
+            used = f"last used {used_at:%Y-%m-%d %H:%M:%S %Z}" if used_at else "never used"
+            click.echo(
+                f"{stream_id}  {state:<8} {name}  {','.join([*key.permissions, *limits])}  {used}"
+            )
 
 
 @keys.command()
@@ -204,7 +231,13 @@ def revoke(key_id: UUID, reason: str) -> None:
 
 
 def issue_key(
-    services: Services, cause: Cause, *, name: str, permissions: tuple[str, ...]
+    services: Services,
+    cause: Cause,
+    *,
+    name: str,
+    permissions: tuple[str, ...],
+    addresses: tuple[str, ...] = (),
+    expires_at: datetime | None = None,
 ) -> tuple[UUID, str]:
     """Issue a key to the principal of this name, who is made if there is none."""
     found = UnitOfWork(services.store, cause).lookup(
@@ -219,9 +252,17 @@ def issue_key(
         )
     key_id, key = uuid4(), new_api_key()
     granted = tuple(Permission(permission) for permission in permissions)
-    command = IssueApiKey(key_id, principal_id, granted, key_sha256(key), clock.now())
+    command = IssueApiKey(
+        key_id, principal_id, granted, key_sha256(key), clock.now(), addresses, expires_at
+    )
     dispatch(services.store, command, cause)
     return key_id, key
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked:
+        return "revoked"
+    return "expired" if key.has_expired(now=clock.now()) else "open"
 
 
 def _streams(services: Services, scope: str) -> list[UUID]:

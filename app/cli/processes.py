@@ -144,10 +144,14 @@ def _until_stopped(loop: Callable[[threading.Event], None], stop: threading.Even
 
 
 def _keep_house(services: Services, stop: threading.Event) -> None:
+    retention = services.settings.retention
     while True:
         _log.info(
             "house_kept",
             idempotency_answers=services.idempotency.expire(),
+            usage=services.usage.expire(days=retention.usage_days),
+            rate_windows=services.rate_limiter.expire(),
+            callbacks=services.callbacks.expire(days=retention.callback_days),
             claims=DuePushes(services.pool).forget_old_claims(),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
@@ -176,6 +180,7 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._services: Services | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -190,12 +195,18 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
             "limit_request_line": 4094,
             "logger_class": _GunicornLogger,
             "control_socket_disable": True,
+            "worker_exit": self._close,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
         configure_logs(process="web")
-        services = Services(self._settings, pool_size=self._settings.web_threads + 2)
-        services.store.log.check_server()
-        return create_app(services)
+        self._services = Services(self._settings, pool_size=self._settings.web_threads + 2)
+        self._services.store.log.check_server()
+        return create_app(self._services)
+
+    def _close(self, _server: Any, _worker: Any) -> None:
+        """A worker that ends in peace writes down what it has gathered."""
+        if self._services is not None:
+            self._services.close()

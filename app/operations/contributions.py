@@ -32,7 +32,11 @@ class RecordContributionBody(StrictSchema):
     amount = Amount(required=True, metadata={"type": "string", "example": "2000.00"})
     contribution_type = fields.Enum(ContributionType, by_value=True, required=True)
     payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
-    payment_reference = Text(required=True, validate=validate.Length(1, REFERENCE_LENGTH_MAX))
+    payment_reference = Text(
+        required=True,
+        validate=validate.Length(1, REFERENCE_LENGTH_MAX),
+        metadata={"example": "FT26/001"},
+    )
     contribution_date = fields.Date()
 
 
@@ -40,7 +44,11 @@ class ReversalBody(StrictSchema):
     """Why a contribution is undone, and whose it is."""
 
     member_id = fields.UUID(required=True)
-    reason = Text(required=True, validate=validate.Length(1, REASON_LENGTH_MAX))
+    reason = Text(
+        required=True,
+        validate=validate.Length(1, REASON_LENGTH_MAX),
+        metadata={"example": "typed twice"},
+    )
 
 
 class RecordedAnswer(StrictSchema):

@@ -38,11 +38,15 @@ class RegisterMemberBody(StrictSchema):
     """Who is to become a member. Without a member number the next free one is given."""
 
     member_number = Text(validate=validate.Length(3, 16))
-    first_name = Text(required=True, validate=validate.Length(1, 60))
-    last_name = Text(required=True, validate=validate.Length(1, 60))
-    phone = Text(required=True, validate=validate.Length(9, 24))
+    first_name = Text(
+        required=True, validate=validate.Length(1, 60), metadata={"example": "Wanjiru"}
+    )
+    last_name = Text(required=True, validate=validate.Length(1, 60), metadata={"example": "Kamau"})
+    phone = Text(required=True, validate=validate.Length(9, 24), metadata={"example": "0722000111"})
     email = Text(validate=validate.Length(3, 254), allow_none=True, load_default=None)
-    id_number = Text(required=True, validate=validate.Length(5, 12))
+    id_number = Text(
+        required=True, validate=validate.Length(5, 12), metadata={"example": "31234567"}
+    )
     registration_date = fields.Date()
 
 

@@ -55,6 +55,30 @@ class PushAnswer(StrictSchema):
     status = fields.String(required=True)
 
 
+class TransactionAnswer(StrictSchema):
+    """A push, and what became of its money."""
+
+    id = fields.UUID(required=True)
+    transaction_type = fields.String(required=True)
+    member_id = fields.UUID(required=True)
+    phone = fields.String(required=True, allow_none=True)
+    amount = fields.String(required=True)
+    payment_purpose = fields.String(required=True)
+    account_reference = fields.String(required=True)
+    short_code = fields.String(required=True)
+    status = fields.String(required=True)
+    merchant_request_id = fields.String(required=True, allow_none=True)
+    checkout_request_id = fields.String(required=True, allow_none=True)
+    receipt_number = fields.String(required=True, allow_none=True)
+    amount_received = fields.String(required=True, allow_none=True)
+    in_suspense = fields.Boolean(required=True)
+    suspense_reason = fields.String(required=True, allow_none=True)
+    result_code = fields.String(required=True, allow_none=True)
+    result_description = fields.String(required=True, allow_none=True)
+    requested_at = fields.AwareDateTime(required=True)
+    completed_at = fields.AwareDateTime(required=True, allow_none=True)
+
+
 @blueprint.route("/stk-push", methods=["POST"])
 @requires(Permission.OPERATE)
 @blueprint.arguments(PushBody())
@@ -87,7 +111,7 @@ def request_push(body: dict[str, Any]) -> Response:
 
 @blueprint.route("/transactions/<uuid:transaction_id>")
 @requires(Permission.OPERATE)
-@blueprint.response(200)
+@blueprint.response(200, TransactionAnswer)
 def show_transaction(transaction_id: UUID) -> Response:
     """One transaction: its state, its receipt, where its money went."""
     json_text = transaction_json(services().pool, transaction_id)

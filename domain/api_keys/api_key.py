@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from domain.aggregate import Aggregate, Created, Event, event
@@ -54,14 +55,27 @@ class ApiKey(Aggregate):
     TOPIC = "api-key"
 
     class Issued(Created):
-        """A key was made and shown once."""
+        """A key was made and shown once.
+
+        `addresses` are the networks it opens from (none: from anywhere), `expires_at` is when it
+        stops opening (None: never).
+        """
 
         TOPIC = "api-key.issued"
+        class_version = 2
 
         principal_id: str
         permissions: list[str]
         sha256: str
         issued_at: str
+        addresses: list[str]
+        expires_at: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Keys used to open from anywhere, for ever."""
+            state["addresses"] = []
+            state["expires_at"] = None
 
     class Rotated(Event):
         """A second key took over; the first still opens until `old_expires_at`."""
@@ -80,11 +94,20 @@ class ApiKey(Aggregate):
 
     @event(Issued)
     def __init__(
-        self, *, principal_id: str, permissions: list[str], sha256: str, issued_at: str
+        self,
+        *,
+        principal_id: str,
+        permissions: list[str],
+        sha256: str,
+        issued_at: str,
+        addresses: list[str],
+        expires_at: str | None,
     ) -> None:
         self.principal_id = principal_id
         self.permissions = permissions
         self.issued_at = issued_at
+        self.addresses = addresses
+        self.expires_at = expires_at
         self.revoked = False
         self.current_sha256 = sha256
         self.expiries: dict[str, str] = {}
@@ -98,6 +121,8 @@ class ApiKey(Aggregate):
         permissions: tuple[Permission, ...],
         sha256: str,
         issued_at: datetime,
+        addresses: tuple[str, ...],
+        expires_at: datetime | None,
     ) -> ApiKey:
         key: ApiKey = cls.begin(
             cls.Issued,
@@ -106,6 +131,8 @@ class ApiKey(Aggregate):
             permissions=sorted({str(permission) for permission in permissions}),
             sha256=sha256,
             issued_at=text_from_moment(issued_at),
+            addresses=list(addresses),
+            expires_at=text_from_moment(expires_at) if expires_at else None,
         )
         return key
 
@@ -129,9 +156,13 @@ class ApiKey(Aggregate):
     def _revoked(self, *, reason: str) -> None:
         self.revoked = True
 
+    def has_expired(self, *, now: datetime) -> bool:
+        """Whether the whole key, rotated or not, has come to the end it was issued with."""
+        return self.expires_at is not None and now >= datetime.fromisoformat(self.expires_at)
+
     def opens(self, *, sha256: str, now: datetime) -> bool:
         """Whether the key with this digest is good at this moment."""
-        if self.revoked:
+        if self.revoked or self.has_expired(now=now):
             return False
         if sha256 == self.current_sha256:
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_network
 from uuid import UUID
 
 from domain.api_keys.api_key import (
@@ -16,16 +17,23 @@ from domain.api_keys.api_key import (
 from domain.errors import InvalidInput
 from domain.store import AggregateStore, Key
 
+ADDRESSES_MAX = 50
+
 
 @dataclass(frozen=True)
 class IssueApiKey:
-    """Give a principal a key. Only the key's SHA-256 comes this far."""
+    """Give a principal a key. Only the key's SHA-256 comes this far.
+
+    It opens from the networks in `addresses` (CIDR; none means from anywhere) until `expires_at`.
+    """
 
     key_id: UUID
     principal_id: UUID
     permissions: tuple[Permission, ...]
     sha256: str
     now: datetime
+    addresses: tuple[str, ...] = ()
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +57,16 @@ def issue_api_key(command: IssueApiKey, store: AggregateStore) -> ApiKey:
     """Issue a key with at least one permission."""
     if not command.permissions:
         raise InvalidInput("permissions", "Give the key at least one permission.")
+    if command.expires_at is not None and command.expires_at <= command.now:
+        raise InvalidInput("expires_at", "The key would have expired already.")
     key = ApiKey.issue(
         key_id=command.key_id,
         principal_id=command.principal_id,
         permissions=command.permissions,
         sha256=command.sha256,
         issued_at=command.now,
+        addresses=_networks(command.addresses),
+        expires_at=command.expires_at,
     )
     store.save(key, claims=(_digest_key(command.sha256),))
     return key
@@ -74,6 +86,18 @@ def revoke_api_key(command: RevokeApiKey, store: AggregateStore) -> ApiKey:
     key.revoke(reason=command.reason)
     store.save(key)
     return key
+
+
+def _networks(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks, each written in one way."""
+    if len(addresses) > ADDRESSES_MAX:
+        raise InvalidInput("addresses", f"A key has at most {ADDRESSES_MAX} networks.")
+    try:
+        return tuple(sorted({str(ip_network(address)) for address in addresses}))
+    except ValueError as error:
+        raise InvalidInput(
+            "addresses", "Give each network as CIDR, such as 198.51.100.0/24 or 2001:db8::/48."
+        ) from error
 
 
 def _existing(key_id: UUID, store: AggregateStore) -> ApiKey:

@@ -49,6 +49,7 @@ def _house() -> Iterator[tuple[Services, Path]]:
         data_directory = Path(folder) / "data"
         os.environ["DAYSTAR_DATA_DIR"] = str(data_directory)
         os.environ["DAYSTAR_ENV"] = "demo"
+        os.environ["DAYSTAR_RATE_LIMIT"] = "1000000000"  # one key asks for all of them
         os.environ.pop("DATABASE_URL", None)
         server = EmbeddedPostgres(data_directory / "postgres")
         server.start()

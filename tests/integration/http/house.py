@@ -46,6 +46,7 @@ def settings_for(owner_url: str, data_directory: Path, **changes: Any) -> Settin
         environment.setenv("DAYSTAR_ENV", "demo")
         environment.setenv("DAYSTAR_MASTER_KEY", MASTER_KEY)
         environment.setenv("DAYSTAR_DATA_DIR", str(data_directory))
+        environment.setenv("DAYSTAR_RATE_LIMIT", "1000000")
         return replace(read_settings(), **changes)
 
 

@@ -67,16 +67,19 @@ def test_a_list_has_the_contracts_envelope_and_fields(
     assert response.content_type == "application/json"
     body = response.json
     assert set(body) == {plural, "pagination"}
-    assert set(body["pagination"]) == {"page", "per_page", "total_items", "total_pages"}
-    assert all(type(value) is int for value in body["pagination"].values())
+    numbers = {"page", "per_page", "total_items", "total_pages"}
+    assert set(body["pagination"]) == {*numbers, "next_cursor"}
+    assert all(type(body["pagination"][name]) is int for name in numbers)
+    assert body["pagination"]["next_cursor"] is None
     assert body[plural]
     assert all(set(row) == row_fields for row in body[plural])
     assert answer().validate(body) == {}
 
 
 def test_an_empty_list_has_the_same_envelope(client):
+    pagination = {"page": 1, "per_page": 50, "total_items": 0, "total_pages": 0}
+    pagination["next_cursor"] = None
     for path, plural in ((MEMBERS, "members"), (CONTRIBUTIONS, "contributions")):
-        pagination = {"page": 1, "per_page": 50, "total_items": 0, "total_pages": 0}
         assert client.get(path).json == {plural: [], "pagination": pagination}
 
 
@@ -176,6 +179,8 @@ def test_a_page_holds_fifty_unless_asked_and_a_hundred_at_most(client, house):
     house.follow()
     usual = client.get(CONTRIBUTIONS).json
     assert len(usual["contributions"]) == 50
+    next_cursor = usual["pagination"].pop("next_cursor")
+    assert type(next_cursor) is str
     assert usual["pagination"] == {
         "page": 1,
         "per_page": 50,
