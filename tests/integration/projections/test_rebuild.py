@@ -241,7 +241,7 @@ def test_the_rebuilt_model_goes_on_following(
     rebuild(MEMBERS)
     co_operative.member()
     follower.catch_up()
-    assert '"total_items" : 2' in MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).json_text
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 2
 
 
 def test_a_read_model_is_not_put_back_behind_what_it_has_served(
@@ -257,7 +257,7 @@ def test_a_read_model_is_not_put_back_behind_what_it_has_served(
         return True
 
     rebuild(MEMBERS, confirm=more_comes)
-    assert '"total_items" : 2' in MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).json_text
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 2
 
 
 def test_a_held_read_model_stands_still_until_it_is_let_go(
@@ -267,7 +267,7 @@ def test_a_held_read_model_stands_still_until_it_is_let_go(
     co_operative.member()
     pause(pool, "members")
     follower.catch_up()
-    assert '"total_items" : 0' in MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).json_text
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 0
     resume(pool, "members")
     follower.catch_up()
-    assert '"total_items" : 1' in MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).json_text
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 1
