@@ -21,7 +21,7 @@ from projections.installation import schema_name
 from projections.read_model import ReadModel
 from projections.rows import RowMissing
 
-POLL_SECONDS_BUSY = 0.004
+POLL_SECONDS_BUSY = 0.015  # a little patience makes larger batches, and those cost far less
 POLL_SECONDS_IDLE = 0.25
 _POLL_GROWTH = 1.15  # from busy to idle in some thirty empty polls, about two seconds
 _RETRY_SECONDS = 1.0

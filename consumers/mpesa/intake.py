@@ -26,7 +26,7 @@ from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
 from infra.mpesa.callbacks import StkCallback, UnreadableCallback, read_stk_callback
 
 BATCH_CALLBACKS = 60  # each makes at most seven events, and a commit holds 500
-POLL_SECONDS_BUSY = 0.004
+POLL_SECONDS_BUSY = 0.02  # a little patience makes larger batches, and those cost far less
 POLL_SECONDS_IDLE = 0.1
 _POLL_GROWTH = 1.15
 _RETRY_SECONDS = 1.0
@@ -52,7 +52,12 @@ class Intake:
                 _log.warning("database_away", error=type(error).__name__)
                 pause = _RETRY_SECONDS
                 continue
-            pause = POLL_SECONDS_BUSY if worked else min(pause * _POLL_GROWTH, POLL_SECONDS_IDLE)
+            if worked == BATCH_CALLBACKS:
+                pause = 0.0
+            elif worked:
+                pause = POLL_SECONDS_BUSY
+            else:
+                pause = min(max(pause, POLL_SECONDS_BUSY) * _POLL_GROWTH, POLL_SECONDS_IDLE)
 
     def work_once(self) -> int:
         """Take up one batch. Answers how many callbacks were taken up."""

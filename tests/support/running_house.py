@@ -60,6 +60,7 @@ class RunningHouse:
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "DAYSTAR_DATA_DIR": str(data_directory),
             "DAYSTAR_PORT": str(self.port),
+            "DAYSTAR_RATE_LIMIT": "1000000",  # a story is told faster than a day is worked
             "DAYSTAR_SIMULATOR_PORT": str(self.simulator_port),
             **environment,
         }

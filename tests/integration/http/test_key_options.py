@@ -138,11 +138,11 @@ def from_the_log(store, payload):
 def test_keys_of_both_versions_of_the_event_are_read(store):
     payload = json.loads((GOLDEN / "api-key.issued.v2.json").read_text())
     now = clock.now()
-    key = from_the_log(store, payload)
+    key = from_the_log(store, payload | {"class_version": 2})
     assert isinstance(key, ApiKey)
     assert key.addresses == ["198.51.100.0/24", "2001:db8::/48"]
     assert key.expires_at == "2027-11-23T09:00:00+00:00"
-    for name in ("addresses", "expires_at", "class_version"):
+    for name in ("addresses", "expires_at"):
         del payload[name]
     older = from_the_log(store, payload)
     assert older.addresses == []
