@@ -14,27 +14,23 @@ from tests.benchmarks.figures import Figure
 from tests.benchmarks.house import make_accepted_pushes, make_members, processes
 from tests.benchmarks.load import request_bytes, run_load
 
-CALLBACKS = 8_000
+CALLBACKS = 9_000
 OFFERED_A_SECOND = 850.0
 TARGET_A_SECOND = 800
 TARGET_P99_MILLISECONDS = 100
 
-_SETTLED = "SELECT count(*) FROM intake.callbacks WHERE state <> 'waiting'"
 _POSTED = "SELECT count(*) FROM event_store.events WHERE topic = 'push.succeeded'"
-_DELAYS = """
-SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY settled_at - received_at)
-FROM intake.callbacks
-"""
 
 
 def measure(services: Services, *, port: int, data_directory: Path) -> list[Figure]:
     """How many callbacks a second become events, and how long Safaricom waits for the answer."""
     pushes = make_accepted_pushes(services, make_members(services, CALLBACKS))
     requests = [_callback(services, push_id, number) for number, push_id in enumerate(pushes)]
-    half = len(requests) // 2
+    third = len(requests) // 3
     with processes(port, [["web"], ["intake"], ["follow"]], data_directory=data_directory):
-        full_speed = _post(services, port, requests[:half], rate=None)
-        paced, latency_seconds = _paced(services, port, requests[half:])
+        full_speed = _post(services, port, requests[:third], rate=None)
+        fast = _paced(services, port, requests[third : 2 * third], rate=OFFERED_A_SECOND)
+        usual = _paced(services, port, requests[2 * third :], rate=OFFERED_A_SECOND / 2)
     return [
         Figure(
             "STK callbacks posted/s, answer to events, as fast as they come",
@@ -44,13 +40,16 @@ def measure(services: Services, *, port: int, data_directory: Path) -> list[Figu
             "800/s",
             full_speed >= TARGET_A_SECOND,
         ),
-        Figure(
-            f"STK callback answered, p99 ms at {paced:,.0f}/s",
-            latency_seconds * 1000,
-            TARGET_P99_MILLISECONDS,
-            latency_seconds * 1000 / TARGET_P99_MILLISECONDS,
-            "below 100 ms",
-            latency_seconds * 1000 < TARGET_P99_MILLISECONDS,
+        *(
+            Figure(
+                f"STK callback answered, p99 ms at {rate:,.0f}/s",
+                latency_seconds * 1000,
+                TARGET_P99_MILLISECONDS,
+                latency_seconds * 1000 / TARGET_P99_MILLISECONDS,
+                "below 100 ms",
+                latency_seconds * 1000 < TARGET_P99_MILLISECONDS,
+            )
+            for rate, latency_seconds in (fast, usual)
         ),
     ]
 
@@ -58,19 +57,20 @@ def measure(services: Services, *, port: int, data_directory: Path) -> list[Figu
 def _post(services: Services, port: int, requests: list[bytes], *, rate: float | None) -> float:
     """Callbacks a second, counted until the last one's events are appended."""
     before = _count(services, _POSTED)
-    started = time.perf_counter()
     load = run_load(port, requests, rate=rate)
     assert load.failures == 0, "every callback was answered 200"
     answered = time.perf_counter()
     while _count(services, _POSTED) < before + len(requests):
         time.sleep(0.01)
     # The generator's own start-up does not count; what intake does after the last answer does.
-    return len(requests) / (load.seconds + time.perf_counter() - answered + 0 * started)
+    return len(requests) / (load.seconds + time.perf_counter() - answered)
 
 
-def _paced(services: Services, port: int, requests: list[bytes]) -> tuple[float, float]:
+def _paced(
+    services: Services, port: int, requests: list[bytes], *, rate: float
+) -> tuple[float, float]:
     before = _count(services, _POSTED)
-    load = run_load(port, requests, rate=OFFERED_A_SECOND)
+    load = run_load(port, requests, rate=rate)
     assert load.failures == 0, "every callback was answered 200"
     while _count(services, _POSTED) < before + len(requests):
         time.sleep(0.01)
