@@ -29,12 +29,13 @@ from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
 from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
-from infra.postgres.migrate import APPLICATION_ROLE
+from infra.postgres.migrate import APPLICATION_ROLE, migrate
 from infra.postgres.pool import application_url, open_pool
 from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
 from projections.follower import Follower
+from projections.installation import install_read_models
 from projections.read_models import READ_MODELS
 
 FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
@@ -81,6 +82,13 @@ def house_lock(settings: Settings) -> Iterator[bool]:
             yield True
 
 
+def bring_forward(urls: DatabaseUrls) -> list[str]:
+    """Migrate, and install what read models are missing. Answers what was done."""
+    done = [f"applied {name}" for name in migrate(urls.owner)]
+    installed = install_read_models(urls.owner, READ_MODELS.values())
+    return done + [f"installed read model {name}" for name in installed]
+
+
 @contextmanager
 def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
     """The database, started for as long as it is needed where nobody else runs it."""
@@ -89,10 +97,12 @@ def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
         yield database_urls(settings)
         return
     with house_lock(settings) as ours:
+        urls = database_urls(settings)
         if ours:
             embedded.start()
+            bring_forward(urls)
         try:
-            yield database_urls(settings)
+            yield urls
         finally:
             if ours:
                 embedded.stop()

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import click
 
-from app.wiring import Services, running_database
+from app.wiring import Services, bring_forward, running_database
 from domain.api_keys.api_key import KEY_DIGEST, ApiKey, Permission
 from domain.api_keys.handlers import IssueApiKey, RevokeApiKey, RotateApiKey
 from domain.errors import DomainError
@@ -26,10 +26,7 @@ from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, UnitOfWork
 from infra.key_check import key_sha256, new_api_key
 from infra.keyring import new_master_key
-from infra.postgres.migrate import migrate as migrate_database
 from infra.settings import read_settings
-from projections.installation import install_read_models
-from projections.read_models import READ_MODELS
 
 _SELECT_STREAMS_OF_SCOPE = """
 SELECT DISTINCT stream_id FROM event_store.keys WHERE scope = %s LIMIT 10000
@@ -58,10 +55,8 @@ def migrate() -> None:
     """
     settings = read_settings()
     with running_database(settings) as urls:
-        for name in migrate_database(urls.owner):
-            click.echo(f"applied {name}")
-        for name in install_read_models(urls.owner, READ_MODELS.values()):
-            click.echo(f"installed read model {name}")
+        for line in bring_forward(urls):
+            click.echo(line)
         click.echo("the database is up to date")
 
 

@@ -14,6 +14,7 @@ import structlog
 from app.demo import load_demo
 from app.wiring import (
     Services,
+    bring_forward,
     database_urls,
     embedded_postgres,
     house_lock,
@@ -21,11 +22,8 @@ from app.wiring import (
 )
 from infra.logs import configure_logs
 from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from infra.postgres.migrate import migrate
 from infra.settings import Settings, SettingsError, read_settings
 from infra.supervisor import ChildSpec, Supervisor
-from projections.installation import install_read_models
-from projections.read_models import READ_MODELS
 
 READY_SECONDS_MAX = 90.0
 DATABASE_LOOK_SECONDS = 0.5
@@ -80,8 +78,7 @@ def _run_house(settings: Settings) -> None:
     stop = threading.Event()
     try:
         urls = database_urls(settings)
-        migrate(urls.owner)
-        install_read_models(urls.owner, READ_MODELS.values())
+        bring_forward(urls)
         open_keyring(settings, urls.application)
         if embedded is not None:
             threading.Thread(target=_mind_database, args=(embedded, stop), daemon=True).start()
