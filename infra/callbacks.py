@@ -13,13 +13,12 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from infra.keyring import Keyring
-from infra.postgres.pool import borrowed
+from infra.postgres.pool import borrowed, delete_in_slices
 
 BODY_BYTES_MAX = 64 * 1024
 ATTEMPTS_MAX = 12
 LEASE_SECONDS = 10
 _RETRY_SECONDS_MAX = 300
-_EXPIRED_ROWS = 5_000
 STORE_PAUSES_SECONDS = (0.0, 0.0, 0.1, 0.2, 0.5, 1.0, 1.0)  # within what Safaricom waits
 
 _STORE = """
@@ -129,10 +128,4 @@ class CallbackStore:
 
     def expire(self, *, days: int) -> int:
         """Forget what was dealt with so long ago; what was set aside waits for its person."""
-        forgotten = 0
-        while True:
-            with borrowed(self._pool) as connection:
-                rows = connection.execute(_EXPIRE, (days, _EXPIRED_ROWS)).rowcount
-            forgotten += rows
-            if rows < _EXPIRED_ROWS:
-                return forgotten
+        return delete_in_slices(self._pool, _EXPIRE, days=days)

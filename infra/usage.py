@@ -16,12 +16,11 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from infra.postgres.pool import borrowed
+from infra.postgres.pool import borrowed, delete_in_slices
 
 FLUSH_SECONDS = 1.0
 FLUSH_ROWS = 500
 WAITING_ROWS_MAX = 20_000  # gathered while the database is away; what comes on top is let go
-_EXPIRED_ROWS = 5_000
 
 # Keys are locked in their order, so that two processes never wait for each other.
 _WRITE = """
@@ -130,13 +129,7 @@ class UsageLog:
 
     def expire(self, *, days: int) -> int:
         """Forget what is older. Answers how many."""
-        forgotten = 0
-        while True:
-            with borrowed(self._pool) as connection:
-                rows = connection.execute(_EXPIRE, (days, _EXPIRED_ROWS)).rowcount
-            forgotten += rows
-            if rows < _EXPIRED_ROWS:
-                return forgotten
+        return delete_in_slices(self._pool, _EXPIRE, days=days)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import LiteralString
 
 import psycopg
 from psycopg import Connection
@@ -16,6 +17,7 @@ from infra.postgres.migrate import APPLICATION_ROLE
 
 CONNECT_TIMEOUT_SECONDS = 5
 WAIT_SECONDS_MAX = 10.0
+SLICE_ROWS = 5_000
 
 
 class SlowDriver(InfrastructureError):
@@ -51,6 +53,20 @@ def borrowed(pool: ConnectionPool) -> Iterator[Connection[TupleRow]]:
         yield connection
     finally:
         pool.putconn(connection)
+
+
+def delete_in_slices(pool: ConnectionPool, statement: LiteralString, *, days: int) -> int:
+    """Run a DELETE that takes an age in days and a number of rows until nothing is left for it.
+
+    Many short transactions instead of one long one. Answers how many rows went.
+    """
+    deleted = 0
+    while True:
+        with borrowed(pool) as connection:
+            rows = connection.execute(statement, (days, SLICE_ROWS)).rowcount
+        deleted += rows
+        if rows < SLICE_ROWS:
+            return deleted
 
 
 def application_url(url: str, *, statement_timeout_milliseconds: int) -> str:

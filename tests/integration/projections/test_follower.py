@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -22,6 +20,7 @@ from projections.follower import Follower, resume
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
 from tests.support.commits import commit_of
+from tests.support.meanwhile import going_on
 from tests.support.read_models import dumped, emptied
 
 RECEIPT = {
@@ -80,29 +79,6 @@ def wait_until(condition, seconds_max=15.0):
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.02)
-
-
-@contextmanager
-def running(*followers):
-    """Each in a thread of its own; what one raises is raised here."""
-    stop, failures = threading.Event(), []
-
-    def run(follower):
-        try:
-            follower.run(stop)
-        except Exception as error:  # noqa: BLE001 (told to the test's own thread)
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(follower,)) for follower in followers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert failures == []
 
 
 # Bad events.
@@ -202,7 +178,7 @@ def test_a_topic_that_this_version_does_not_know_is_passed_over(co_operative):
 def test_two_followers_never_apply_a_batch_twice(co_operative, owner_url):
     """Applied twice, a contribution would be inserted twice, and the projection would stop."""
     members = [co_operative.member() for _ in range(3)]
-    with running(*(co_operative.follower() for _ in range(3))):
+    with going_on(*(co_operative.follower().run for _ in range(3))):
         for number in range(150):
             made = co_operative.contribution(members[number % 3])
             if number % 10 == 0:
@@ -217,7 +193,7 @@ def test_two_followers_never_apply_a_batch_twice(co_operative, owner_url):
 
 def test_two_followers_that_meet_a_bad_event_go_on_with_the_others(co_operative):
     member = co_operative.member()
-    with running(*(co_operative.follower() for _ in range(3))):
+    with going_on(*(co_operative.follower().run for _ in range(3))):
         for number in range(60):
             co_operative.contribution(member)
             if number == 30:
@@ -290,7 +266,7 @@ def test_a_database_that_ends_its_sessions_is_waited_for(co_operative, owner_url
     with open_pool(owner_url, size_max=2, name="to-be-ended") as pool:
         keys = PersonalKeys(pool, co_operative.store.keyring)
         follower = Follower(pool, LogReader(pool, keys), READ_MODELS.values())
-        with running(follower), psycopg.connect(owner_url, autocommit=True) as owner:
+        with going_on(follower.run), psycopg.connect(owner_url, autocommit=True) as owner:
             for _ in range(2):
                 append(co_operative, received(member))
                 wait_until(all_read)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -23,6 +22,7 @@ from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 from projections.rebuild import AnotherRebuild, Comparison, Progress, Rebuild, RebuildStopped
 from tests.support.co_operative import CoOperative
+from tests.support.meanwhile import going_on
 
 ROUNDS = 4
 
@@ -59,30 +59,6 @@ def rebuild(owner_url: str, store: EventStore) -> Callable[..., Comparison]:
         return work.run(confirm=confirm)
 
     return run
-
-
-@contextmanager
-def going_on(*works: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Work that goes on in threads meanwhile; what goes wrong there fails the test."""
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def guarded(work: Callable[[threading.Event], None]) -> None:
-        try:
-            work(stop)
-        except BaseException as error:  # noqa: BLE001 (told to the test's own thread)
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failures, failures
 
 
 def schemas(owner_url: str) -> set[str]:
