@@ -1,4 +1,7 @@
-"""The environment, read once into frozen settings. Nothing else reads environment variables.
+"""All that can be configured, read once from the environment into frozen settings.
+
+Each variable is declared where it is read: name, default, what it is. README's table is made of
+these words (`daystar settings --markdown`). Nothing else reads environment variables.
 
 Every setting has a default that makes the demo run; production is what `DATABASE_URL` begins.
 """
@@ -10,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError
+from environs import EnvError
 from marshmallow.validate import Range
 
 from domain.contributions.rules import ContributionRules, ContributionType
@@ -25,6 +28,7 @@ from infra.mpesa.credentials import (
     SANDBOX_BASE_URL,
     Credentials,
 )
+from infra.variables import Variable, Variables
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
@@ -105,89 +109,232 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: names the variable and what it should be.
     """
-    env = Env()
+    return _read(Variables())
+
+
+def read_variables() -> list[Variable]:
+    """Every variable there is, and what it is set to.
+
+    Raises:
+        SettingsError: one of them makes no sense.
+    """
+    variables = Variables()
+    _read(variables)
+    return variables.declared
+
+
+def _read(variables: Variables) -> Settings:
     try:
-        return _read(env)
+        return _settings(variables)
     except (EnvError, InvalidInput) as error:
         raise SettingsError(str(error)) from error
 
 
-def _read(env: Env) -> Settings:
-    database_url = env.str("DATABASE_URL", None)
-    environment = env.enum(
+def _settings(variables: Variables) -> Settings:
+    database_url, owner_url = _database_urls(variables)
+    environment = variables.choice(
         "DAYSTAR_ENV",
         Environment.PRODUCTION if database_url else Environment.DEMO,
-        enum=Environment,
-        by_value=True,
+        "`demo` or `production`; only the demo invents data and simulates Safaricom",
+        otherwise="`production` with `DATABASE_URL`, else `demo`",
+        kind=Environment,
     )
-    port = env.int("DAYSTAR_PORT", 8080, validate=_PORT)
-    simulator_port = env.int("DAYSTAR_SIMULATOR_PORT", 8090, validate=_PORT)
-    public_url = env.str("DAYSTAR_PUBLIC_URL", f"http://127.0.0.1:{port}").rstrip("/")
-    try:
-        check_public_url(public_url)
-    except ForbiddenCallbackUrl as error:
-        raise SettingsError(f"DAYSTAR_PUBLIC_URL: {error}") from error
+    host = variables.text("DAYSTAR_HOST", "127.0.0.1", "where the web server listens")
+    port = variables.whole("DAYSTAR_PORT", 8080, "the web server's port", within=_PORT)
+    simulator_port = variables.whole(
+        "DAYSTAR_SIMULATOR_PORT",
+        8090,
+        "the simulated Daraja's port (demo)",
+        within=_PORT,
+    )
     return Settings(
         environment=environment,
-        host=env.str("DAYSTAR_HOST", "127.0.0.1"),
+        host=host,
         port=port,
         simulator_port=simulator_port,
-        web_processes=env.int("DAYSTAR_WEB_PROCESSES", 2, validate=Range(1, 64)),
-        web_threads=env.int("DAYSTAR_WEB_THREADS", 8, validate=Range(1, 64)),
-        data_directory=Path(env.str("DAYSTAR_DATA_DIR", "var")).absolute(),
-        public_url=public_url,
-        proxy_hops=env.int("DAYSTAR_PROXY_HOPS", 0, validate=Range(0, 5)),
+        web_processes=variables.whole(
+            "DAYSTAR_WEB_PROCESSES", 2, "web workers", within=Range(1, 64)
+        ),
+        web_threads=variables.whole(
+            "DAYSTAR_WEB_THREADS", 8, "threads in each web worker", within=Range(1, 64)
+        ),
+        data_directory=Path(
+            variables.text(
+                "DAYSTAR_DATA_DIR",
+                "./var",
+                "the embedded database, the demo's key, a master key made for an empty database",
+            )
+        ).absolute(),
+        public_url=_public_url(variables, port),
+        proxy_hops=variables.whole(
+            "DAYSTAR_PROXY_HOPS",
+            0,
+            "how many reverse proxies of ours stand in front; only their `X-Forwarded-*` is"
+            " believed",
+            within=Range(0, 5),
+        ),
         database_url=database_url,
-        database_owner_url=env.str("DATABASE_OWNER_URL", database_url),
-        master_key=env.str("DAYSTAR_MASTER_KEY", None),
-        retention=_retention(env),
-        rate_limit=env.int("DAYSTAR_RATE_LIMIT", 600, validate=Range(1, 1_000_000_000)),
-        member_number_prefix=env.str("DAYSTAR_MEMBER_NUMBER_PREFIX", "DST"),
-        contribution_rules=_contribution_rules(env),
-        mpesa=_mpesa(env, environment, simulator_port),
-        patience=_patience(env),
+        database_owner_url=owner_url,
+        master_key=variables.optional(
+            "DAYSTAR_MASTER_KEY",
+            "Fernet keys, comma-separated; the first encrypts, all decrypt",
+            otherwise="`DAYSTAR_DATA_DIR/master.key`, made once",
+            is_secret=True,
+        ),
+        rate_limit=variables.whole(
+            "DAYSTAR_RATE_LIMIT",
+            600,
+            "requests a key may make in a minute, all processes together",
+            within=Range(1, 1_000_000_000),
+        ),
+        retention=_retention(variables),
+        mpesa=_mpesa(variables, environment, simulator_port),
+        patience=_patience(variables),
+        member_number_prefix=variables.text(
+            "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
+        ),
+        contribution_rules=_contribution_rules(variables),
     )
 
 
-def _retention(env: Env) -> Retention:
+def _database_urls(variables: Variables) -> tuple[str | None, str | None]:
+    database_url = variables.database(
+        "DATABASE_URL",
+        "the database, as libpq URL; its login needs the right to create the role `daystar_app`,"
+        " or that role made beforehand",
+        otherwise="embedded PostgreSQL",
+    )
+    owner_url = variables.database(
+        "DATABASE_OWNER_URL",
+        "who owns the tables and migrates, where the application has a login of its own",
+        otherwise="`DATABASE_URL`",
+    )
+    return database_url, owner_url or database_url
+
+
+def _public_url(variables: Variables, port: int) -> str:
+    url = variables.text(
+        "DAYSTAR_PUBLIC_URL",
+        f"http://127.0.0.1:{port}",
+        "where Safaricom reaches us: https, and none of the words it forbids (checked at the"
+        " start)",
+        otherwise="`http://127.0.0.1:PORT`",
+    ).rstrip("/")
+    try:
+        check_public_url(url)
+    except ForbiddenCallbackUrl as error:
+        raise SettingsError(f"DAYSTAR_PUBLIC_URL: {error}") from error
+    return url
+
+
+def _retention(variables: Variables) -> Retention:
     usual = Retention()
     return Retention(
-        usage_days=env.int("DAYSTAR_USAGE_DAYS", usual.usage_days, validate=_DAYS),
-        callback_days=env.int("DAYSTAR_CALLBACK_DAYS", usual.callback_days, validate=_DAYS),
+        usage_days=variables.whole(
+            "DAYSTAR_USAGE_DAYS",
+            usual.usage_days,
+            "for how many days the usage log is kept",
+            within=_DAYS,
+        ),
+        callback_days=variables.whole(
+            "DAYSTAR_CALLBACK_DAYS",
+            usual.callback_days,
+            "for how many days settled raw callbacks are kept",
+            within=_DAYS,
+        ),
     )
 
 
-def _contribution_rules(env: Env) -> ContributionRules:
-    minimum_cents = {
-        ContributionType.MONTHLY: env.str("DAYSTAR_MINIMUM_MONTHLY", "500"),
-        ContributionType.SHARE_CAPITAL: env.str("DAYSTAR_MINIMUM_SHARE_CAPITAL", "1000"),
-        ContributionType.REGISTRATION_FEE: env.str("DAYSTAR_MINIMUM_REGISTRATION_FEE", "1000"),
+def _contribution_rules(variables: Variables) -> ContributionRules:
+    about = "smallest {} people may ask to pay, in shillings"
+    minimum = {
+        ContributionType.MONTHLY: variables.text(
+            "DAYSTAR_MINIMUM_MONTHLY", "500", about.format("monthly deposit")
+        ),
+        ContributionType.SHARE_CAPITAL: variables.text(
+            "DAYSTAR_MINIMUM_SHARE_CAPITAL", "1000", about.format("share capital")
+        ),
+        ContributionType.REGISTRATION_FEE: variables.text(
+            "DAYSTAR_MINIMUM_REGISTRATION_FEE", "1000", about.format("registration fee")
+        ),
     }
-    return ContributionRules({kind: cents_from_text(text) for kind, text in minimum_cents.items()})
+    return ContributionRules({kind: cents_from_text(text) for kind, text in minimum.items()})
 
 
-def _mpesa(env: Env, environment: Environment, simulator_port: int) -> Credentials | None:
+def _mpesa(
+    variables: Variables, environment: Environment, simulator_port: int
+) -> Credentials | None:
     """Real credentials where given; in the demo, those of the simulator; else none at all."""
-    consumer_key = env.str("DAYSTAR_MPESA_CONSUMER_KEY", None)
+    key = "DAYSTAR_MPESA_CONSUMER_KEY"
+    consumer_key = variables.optional(
+        key,
+        "the Daraja app's key; without it there is no M-Pesa",
+        otherwise="the simulator's in the demo",
+        is_secret=True,
+    )
+
+    def required(name: str, about: str, *, is_secret: bool = False) -> str:
+        value = variables.optional(name, about, is_secret=is_secret)
+        if value is None and consumer_key is not None:
+            raise SettingsError(f"{name} is missing; {key} needs it.")
+        return value or ""
+
+    consumer_secret = required("DAYSTAR_MPESA_CONSUMER_SECRET", "its secret", is_secret=True)
+    pass_key = required(
+        "DAYSTAR_MPESA_PASS_KEY", "the pass key of Lipa na M-Pesa Online", is_secret=True
+    )
+    short_code = required("DAYSTAR_MPESA_SHORT_CODE", "the paybill; or the till's store number")
+    till = variables.optional("DAYSTAR_MPESA_TILL", "the till, where there is one (Buy Goods)")
+    base_url = variables.text(
+        "DAYSTAR_MPESA_BASE_URL",
+        PRODUCTION_BASE_URL if environment is Environment.PRODUCTION else SANDBOX_BASE_URL,
+        "where Daraja is",
+        otherwise="production's host, or the sandbox's in the demo",
+    ).rstrip("/")
     if consumer_key is None:
         return simulator_credentials(simulator_port) if environment is Environment.DEMO else None
-    short_code = env.str("DAYSTAR_MPESA_SHORT_CODE")
-    till = env.str("DAYSTAR_MPESA_TILL", None)
-    default_base_url = (
-        PRODUCTION_BASE_URL if environment is Environment.PRODUCTION else SANDBOX_BASE_URL
-    )
-    base_url = env.str("DAYSTAR_MPESA_BASE_URL", default_base_url).rstrip("/")
     if environment is Environment.PRODUCTION and urlsplit(base_url).hostname in _LOOPBACK:
         raise SettingsError("DAYSTAR_MPESA_BASE_URL: production does not talk to a simulator.")
     return Credentials(
         name=f"{short_code}@{urlsplit(base_url).netloc}",
         base_url=base_url,
         consumer_key=consumer_key,
-        consumer_secret=env.str("DAYSTAR_MPESA_CONSUMER_SECRET"),
+        consumer_secret=consumer_secret,
         short_code=short_code,
-        pass_key=env.str("DAYSTAR_MPESA_PASS_KEY"),
+        pass_key=pass_key,
         transaction_type=BUY_GOODS if till else PAY_BILL,
         party_b=till or short_code,
+    )
+
+
+def _patience(variables: Variables) -> MpesaPatience:
+    usual = MpesaPatience()
+    return MpesaPatience(
+        answer_seconds=variables.seconds(
+            "DAYSTAR_MPESA_ANSWER_SECONDS",
+            usual.answer_seconds,
+            "after this a push without acknowledgement is in doubt",
+        ),
+        first_query_seconds=variables.seconds(
+            "DAYSTAR_MPESA_FIRST_QUERY_SECONDS",
+            usual.first_query_seconds,
+            "when to ask about an unanswered push",
+        ),
+        query_backoff_seconds=variables.pauses(
+            "DAYSTAR_MPESA_QUERY_BACKOFF_SECONDS",
+            usual.query_backoff_seconds,
+            "and when again; the last one repeats",
+        ),
+        failure_query_seconds=variables.seconds(
+            "DAYSTAR_MPESA_FAILURE_QUERY_SECONDS",
+            usual.failure_query_seconds,
+            "when to ask whether a reported failure is true",
+        ),
+        give_up_seconds=variables.seconds(
+            "DAYSTAR_MPESA_GIVE_UP_SECONDS",
+            usual.give_up_seconds,
+            "when to stop asking: the push expires",
+        ),
     )
 
 
@@ -202,25 +349,4 @@ def simulator_credentials(port: int) -> Credentials:
         pass_key="simulator-pass-key",  # noqa: S106
         transaction_type=PAY_BILL,
         party_b="174379",
-    )
-
-
-def _patience(env: Env) -> MpesaPatience:
-    usual = MpesaPatience()
-    return MpesaPatience(
-        answer_seconds=env.float("DAYSTAR_MPESA_ANSWER_SECONDS", usual.answer_seconds),
-        first_query_seconds=env.float(
-            "DAYSTAR_MPESA_FIRST_QUERY_SECONDS", usual.first_query_seconds
-        ),
-        failure_query_seconds=env.float(
-            "DAYSTAR_MPESA_FAILURE_QUERY_SECONDS", usual.failure_query_seconds
-        ),
-        query_backoff_seconds=tuple(
-            env.list(
-                "DAYSTAR_MPESA_QUERY_BACKOFF_SECONDS",
-                list(usual.query_backoff_seconds),
-                subcast=float,
-            )
-        ),
-        give_up_seconds=env.float("DAYSTAR_MPESA_GIVE_UP_SECONDS", usual.give_up_seconds),
     )

@@ -12,6 +12,7 @@ from app.cli.administration import keys, master_key, migrate, principals
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
+from app.cli.settings import settings
 from app.cli.up import up
 from infra.errors import InfrastructureError
 from infra.postgres.embedded import EmbeddedPostgresError
@@ -35,6 +36,7 @@ for command in (
     simulator,
     migrate,
     status,
+    settings,
     keys,
     principals,
     projections,

@@ -146,14 +146,6 @@ def test_migrations_are_numbered_one_after_the_other():
     assert numbers == Counter(range(1, len(files) + 1))
 
 
-def test_readme_names_every_setting():
-    source = (ROOT / "infra" / "settings.py").read_text()
-    variables = set(re.findall(r'"((?:DAYSTAR|DATABASE|KAFKA)_[A-Z_]+)"', source))
-    readme = (ROOT / "README.md").read_text()
-    assert len(variables) > 15
-    assert {name for name in variables if name not in readme} == set()
-
-
 def test_only_the_settings_read_the_environment():
     reading = {
         name_of(path)
