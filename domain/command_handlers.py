@@ -32,6 +32,7 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     sending.RecordNotSent: sending.record_not_sent,
     sending.RecordRefusal: sending.record_refusal,
     sending.RecordDoubt: sending.record_doubt,
+    sending.DoubtAfterRestore: sending.doubt_after_restore,
     sending.StopWaiting: sending.stop_waiting,
     principals.AddPrincipal: principals.add_principal,
     api_keys.IssueApiKey: api_keys.issue_api_key,

@@ -25,6 +25,7 @@ POLL_SECONDS_BUSY = 0.015  # a little patience makes larger batches, and those c
 POLL_SECONDS_IDLE = 0.25
 _POLL_GROWTH = 1.15  # from busy to idle in some thirty empty polls, about two seconds
 _RETRY_SECONDS = 1.0
+BEYOND_THE_LOG = "It knows events that the log lacks; once restored, run `daystar restored`"
 
 _log = structlog.get_logger()
 
@@ -64,7 +65,11 @@ class Follower:
         moved = False
         batches: dict[int, Batch] = {}
         for model in self._running():
-            after = self._position(model)
+            try:
+                after = self._position(model)
+            except ProjectionFailure as failure:
+                self._stop(model, failure.position, failure.reason)
+                continue
             if after not in batches:
                 batches[after] = self._reader.read(after, topics=self._topics)
             batch = batches[after]
@@ -128,6 +133,8 @@ class Follower:
                     )
                 ).fetchone()
             assert row is not None, "an installed read model has a position"
+            if row[0] > self._reader.head():
+                raise ProjectionFailure(row[0], BEYOND_THE_LOG)
             self._positions[model.name] = row[0]
         return self._positions[model.name]
 

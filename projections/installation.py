@@ -37,6 +37,14 @@ def install_read_models(owner_url: str, models: Iterable[ReadModel]) -> list[str
         return [model.name for model in models if _install(connection, model)]
 
 
+def remake_read_models_beyond(
+    owner_url: str, models: Iterable[ReadModel], *, head: int
+) -> list[str]:
+    """Make anew the read models that know of events beyond the log's head. Answers their names."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        return [model.name for model in models if _remake_beyond(connection, model, head)]
+
+
 def make_tables(connection: Connection[TupleRow], model: ReadModel, schema: str) -> None:
     """An empty read model in a schema of this name, without its indexes."""
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
@@ -79,15 +87,32 @@ def _install(connection: Connection[TupleRow], model: ReadModel) -> bool:
         connection.execute("SELECT pg_advisory_xact_lock(4803222)")
         if _installed_shape(connection, schema) == _shape(model):
             return False
-        drop_schema(connection, schema)
-        make_tables(connection, model, schema)
-        make_indexes(connection, model, schema)
-        connection.execute(
-            "INSERT INTO followers.followers (name) VALUES (%s) ON CONFLICT (name) DO UPDATE"
-            " SET state = 'following', error = NULL, error_position = NULL",
-            (model.name,),
-        )
+        _make_anew(connection, model)
     return True
+
+
+def _remake_beyond(connection: Connection[TupleRow], model: ReadModel, head: int) -> bool:
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(4803222)")
+        row = connection.execute(
+            sql.SQL("SELECT position FROM {}.position").format(sql.Identifier(schema_name(model)))
+        ).fetchone()
+        if row is None or row[0] <= head:
+            return False
+        _make_anew(connection, model)
+    return True
+
+
+def _make_anew(connection: Connection[TupleRow], model: ReadModel) -> None:
+    schema = schema_name(model)
+    drop_schema(connection, schema)
+    make_tables(connection, model, schema)
+    make_indexes(connection, model, schema)
+    connection.execute(
+        "INSERT INTO followers.followers (name) VALUES (%s) ON CONFLICT (name) DO UPDATE"
+        " SET state = 'following', error = NULL, error_position = NULL",
+        (model.name,),
+    )
 
 
 def _shape(model: ReadModel) -> str:

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
+from infra.event_store.epochs import IS_LOST
 from infra.postgres.pool import borrowed
 
 _TOTALS_KEPT_MAX = 1_000
@@ -42,7 +43,12 @@ FROM {schema}.position AS p, LATERAL ({rows}) AS rows
 _FOLLOWING = """
 SELECT rows.json_text::text, p.position, rows.more, rows.last, NULL::bigint
 FROM {schema}.position AS p, LATERAL ({rows}) AS rows
+WHERE NOT {is_lost}
 """
+
+
+class LostPlace(Exception):
+    """The place was told before a restore, and what it was told of may be lost."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,15 @@ class Listing:
         pool: ConnectionPool,
         *,
         after: Sequence[Any],
+        read_at: int,
         per_page: int,
         filters: Mapping[str, Any],
     ) -> Page:
-        """Read what follows a row, known by the values of its order columns."""
+        """Read what follows a row, known by the values of its order columns.
+
+        Raises:
+            LostPlace: the row was read at a position that a restore has lost.
+        """
         assert len(after) == len(self.order), "one value for each column of the order"
         active = {name: value for name, value in filters.items() if value is not None}
         return self._read(
@@ -118,13 +129,15 @@ class Listing:
             self._statement(tuple(active), following=True),
             active
             | {f"after_{column}": value for column, value in zip(self.order, after, strict=True)}
-            | {"per_page": per_page, "offset": 0},
+            | {"per_page": per_page, "offset": 0, "read_at": read_at},
         )
 
     def _read(self, pool: ConnectionPool, statement: bytes, parameters: dict[str, Any]) -> Page:
         with borrowed(pool) as connection:
             row = connection.execute(statement, parameters, prepare=True).fetchone()
-        assert row is not None, "a read model has one position row"
+        if row is None:
+            assert "read_at" in parameters, "a read model has one position row"
+            raise LostPlace
         json_text, position, more, last, total = row
         return Page(json_text, position, last if more else None, total)
 
@@ -150,7 +163,11 @@ class Listing:
             order=sql.SQL(", ").join(sql.SQL("{} DESC").format(column) for column in columns),
         )
         return sql.SQL(_FOLLOWING if following else _PAGE).format(
-            rows=rows, schema=sql.Identifier(self.schema), table=table, where=where
+            rows=rows,
+            schema=sql.Identifier(self.schema),
+            table=table,
+            where=where,
+            is_lost=sql.SQL(IS_LOST),
         )
 
     def _after(self) -> sql.Composed:

@@ -21,6 +21,7 @@ from psycopg.rows import TupleRow
 from infra.errors import InfrastructureError
 from infra.event_store.reader import LogReader
 from projections.batch import apply_batch, lock_batches
+from projections.follower import BEYOND_THE_LOG
 from projections.installation import drop_schema, make_indexes, make_tables, schema_name
 from projections.read_model import ReadModel
 
@@ -114,6 +115,8 @@ class Rebuild:
             ProjectionFailure: an event cannot be folded; the live model is not touched.
         """
         with self._connection() as connection:
+            live = _position(connection, self._live)
+            _require(live <= self._reader.head(), BEYOND_THE_LOG)
             drop_schema(connection, self._shadow)
             try:
                 with connection.transaction():

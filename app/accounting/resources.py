@@ -15,7 +15,7 @@ from app.problems import Problem
 from domain.api_keys.api_key import Permission
 from infra.cursors import CURSOR_LENGTH_MAX, BadCursor, open_cursor, seal_cursor
 from projections.contributions import CONTRIBUTION_LIST
-from projections.listing import Listing
+from projections.listing import Listing, LostPlace, Page
 from projections.members import MEMBER_LIST
 
 PER_PAGE_MAX = 100
@@ -141,12 +141,7 @@ def _page(listing: Listing, arguments: dict[str, Any]) -> Response:
     question = "&".join([listing.plural, *(f"{name}={filters[name]}" for name in sorted(filters))])
     per_page = arguments["per_page"]
     if "cursor" in arguments:
-        page = listing.following(
-            services().pool,
-            after=_place(arguments["cursor"], question),
-            per_page=per_page,
-            filters=filters,
-        )
+        page = _following(listing, arguments["cursor"], question, per_page, filters)
         pagination = {"per_page": per_page}
     else:
         number = arguments.get("page", 1)
@@ -158,7 +153,9 @@ def _page(listing: Listing, arguments: dict[str, Any]) -> Response:
             "total_items": page.total,
             "total_pages": -(-page.total // per_page),
         }
-    following = page.last and seal_cursor(services().keyring, question=question, place=page.last)
+    following = page.last and seal_cursor(
+        services().keyring, question=question, place=[page.position, *page.last]
+    )
     envelope = orjson.dumps(pagination | {"next_cursor": following}).decode()
     return Response(
         f'{{"{listing.plural}":{page.json_text},"pagination":{envelope}}}',
@@ -167,13 +164,25 @@ def _page(listing: Listing, arguments: dict[str, Any]) -> Response:
     )
 
 
-def _place(cursor: str, question: str) -> list[Any]:
+def _following(
+    listing: Listing, cursor: str, question: str, per_page: int, filters: dict[str, Any]
+) -> Page:
     try:
-        return open_cursor(services().keyring, cursor, question=question)
+        read_at, *after = open_cursor(services().keyring, cursor, question=question)
+        return listing.following(
+            services().pool, after=after, read_at=read_at, per_page=per_page, filters=filters
+        )
     except BadCursor as error:
         raise Problem(
             400,
             "rest_invalid_param",
             "Invalid parameter(s): cursor",
             errors={"cursor": ["This is not a cursor of this list with these filters."]},
+        ) from error
+    except LostPlace as error:
+        raise Problem(
+            410,
+            "cursor_lost",
+            "The books were restored from a backup after this cursor was given. Begin the list"
+            " again: what you have read of it may be lost.",
         ) from error

@@ -12,6 +12,7 @@ from app.cli.administration import keys, master_key, migrate, principals
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
+from app.cli.restored import restored
 from app.cli.settings import settings
 from app.cli.up import up
 from infra.errors import InfrastructureError
@@ -41,6 +42,7 @@ for command in (
     principals,
     projections,
     rebuild,
+    restored,
     export_member,
     erase_member,
     master_key,

@@ -25,6 +25,7 @@ _WHEN = {
     404: "There is no such thing.",
     405: "This address does not answer to this method.",
     409: "A rule of the co-operative forbids it, or the first request with this key is under way.",
+    410: "The cursor was given before the books were restored from a backup: begin the list again.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "A field is not acceptable, or the Idempotency-Key came before with another body.",
@@ -38,6 +39,7 @@ _CODES = {
     404: "rest_no_route",
     405: "method_not_allowed",
     409: "contention",
+    410: "cursor_lost",
     413: "body_too_large",
     415: "unsupported_media_type",
     422: "invalid_body",
@@ -198,9 +200,11 @@ def _refusals(*, path: str, method: str, keyed: bool) -> tuple[int, ...]:
     if not keyed:
         return (403, 405, 503) if path == "/readyz" else (403, 405)
     if method == "post":
-        return tuple(_WHEN)
+        return tuple(status for status in _WHEN if status != 410)
     if "{" in path:
         return 401, 403, 404, 405, 429, 503
+    if path.startswith("/daystar-accounting/"):
+        return 400, 401, 403, 405, 410, 429, 503
     return 400, 401, 403, 405, 429, 503
 
 

@@ -67,6 +67,14 @@ class RecordDoubt:
 
 
 @dataclass(frozen=True)
+class DoubtAfterRestore:
+    """The log was restored from a backup: what has been sent since, it does not know."""
+
+    push_id: UUID
+    now: datetime
+
+
+@dataclass(frozen=True)
 class StopWaiting:
     """No definite answer came in time."""
 
@@ -128,6 +136,20 @@ def record_doubt(command: RecordDoubt, store: AggregateStore) -> None:
     push.leave_in_doubt(reason=command.reason, at=text_from_moment(command.now))
     if push.state == PushState.IN_DOUBT:
         release_phone(push, store)
+
+
+def doubt_after_restore(command: DoubtAfterRestore, store: AggregateStore) -> bool:
+    """Never send again what may have been sent. Answers whether it was in question."""
+    push = _existing(command.push_id, store)
+    before = push.version
+    push.doubt_after_restore(
+        reason="The log was restored; the request may have been sent before.",
+        at=text_from_moment(command.now),
+    )
+    if push.version == before:
+        return False
+    release_phone(push, store)
+    return True
 
 
 def stop_waiting(command: StopWaiting, store: AggregateStore) -> None:

@@ -264,6 +264,11 @@ class Push(Aggregate):
         if self.state == PushState.SENT:
             self._left_in_doubt(reason=reason, doubted_at=at)
 
+    def doubt_after_restore(self, *, reason: str, at: str) -> None:
+        """The log was restored, and does not know whether the request has left since."""
+        if self.state in (PushState.REQUESTED, PushState.SENT):
+            self._left_in_doubt(reason=reason, doubted_at=at)
+
     @event(LeftInDoubt)
     def _left_in_doubt(self, *, reason: str, doubted_at: str) -> None:
         self.state = PushState.IN_DOUBT

@@ -10,6 +10,7 @@ from domain.contributions.account import MemberAccount
 from domain.identities import account_id, receipt_id
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.sending import (
+    DoubtAfterRestore,
     RecordAcknowledgement,
     RecordDoubt,
     RecordNotSent,
@@ -42,6 +43,10 @@ def refused(co_operative: CoOperative, push_id: UUID) -> None:
 
 def doubted(co_operative: CoOperative, push_id: UUID) -> None:
     co_operative.dispatch(RecordDoubt(push_id, "the answer was lost", NOW))
+
+
+def log_restored(co_operative: CoOperative, push_id: UUID) -> None:
+    co_operative.dispatch(DoubtAfterRestore(push_id, NOW))
 
 
 def given_up(co_operative: CoOperative, push_id: UUID) -> None:

@@ -149,6 +149,7 @@ def test_however_deep_a_cursor_reads_no_more_rows_than_it_answers(house):
     house.owner.execute("ANALYZE read_contributions.contributions")
     statement = CONTRIBUTION_LIST._composed((), following=True)
     place = {"after_contribution_date": "epoch", "after_position": 500, "per_page": 50, "offset": 0}
+    place["read_at"] = 500
     place["after_contribution_id"] = "00000000-0000-0000-0000-000000000000"
     [[plan]] = house.owner.execute(
         b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement.as_bytes(), place

@@ -29,6 +29,7 @@ TOLD = {
     "not sent": told.not_sent,
     "refused": told.refused,
     "doubted": told.doubted,
+    "log restored": told.log_restored,
     "given up": told.given_up,
     "sending": told.sending_started,
 }
@@ -50,6 +51,7 @@ BECOMES = {
     "not sent": {"sent": "requested"},
     "refused": dict.fromkeys(("requested", "requested again", "sent"), "rejected"),
     "doubted": {"sent": "in_doubt"},
+    "log restored": dict.fromkeys(("requested", "requested again", "sent"), "in_doubt"),
     "given up": {"accepted": "expired"},
     "sending": {"requested": "sent", "requested again": "sent"},
 }
