@@ -29,9 +29,13 @@ DO $$ BEGIN
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
+# From PostgreSQL 16 on, who makes a role is its member and still may not act as it.
 _GRANT_ROLE = f"""
 DO $$ BEGIN
-    IF NOT pg_has_role(current_user, '{APPLICATION_ROLE}', 'MEMBER') THEN
+    IF NOT pg_has_role(
+        current_user, '{APPLICATION_ROLE}',
+        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END
+    ) THEN
         EXECUTE format('GRANT {APPLICATION_ROLE} TO %I', current_user);
     END IF;
 END $$

@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from infra.postgres.migrate import APPLICATION_ROLE, MigrationError, migrate, migration_files
+from infra.postgres.pool import application_url
 from projections.installation import install_read_models
 from projections.read_models import READ_MODELS
 
@@ -83,3 +84,17 @@ def test_such_a_login_migrates_once_it_was_granted_the_role(login_without_rights
         connection.execute(f"GRANT {APPLICATION_ROLE} TO {LOGIN}")
     assert migrate(login_without_rights) == [name for name, _ in migration_files()]
     assert install_read_models(login_without_rights, READ_MODELS.values()) == list(READ_MODELS)
+
+
+def test_a_login_that_made_the_role_itself_may_act_as_it(login_without_rights, databases):
+    """From PostgreSQL 16 on, this is what CREATE ROLE gives its maker, and all it gives."""
+    with psycopg.connect(databases.url("postgres"), autocommit=True) as connection:
+        if connection.info.server_version < 160_000:
+            pytest.skip("before PostgreSQL 16, who makes a role is granted nothing by that")
+        connection.execute(
+            f"GRANT {APPLICATION_ROLE} TO {LOGIN} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
+        )
+    migrate(login_without_rights)
+    url = application_url(login_without_rights, statement_timeout_milliseconds=5_000)
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == (APPLICATION_ROLE,)
