@@ -45,8 +45,11 @@ class Variables:
         self.declared: list[Variable] = []
 
     def text(self, name: str, default: str, about: str, *, otherwise: str | None = None) -> str:
-        """A text. `otherwise` tells the default in words where it is not the same everywhere."""
-        value: str = self._env.str(name, default)
+        """A text; an empty one is as good as none.
+
+        `otherwise` tells the default in words where it is not the same everywhere.
+        """
+        value: str = self._env.str(name, default) or default
         self._declare(name, about, value, otherwise=otherwise or f"`{default}`")
         return value
 
