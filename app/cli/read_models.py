@@ -5,19 +5,20 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import click
-from psycopg_pool import ConnectionPool
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.text import Text
 
 from app.cli.administration import administrator
 from app.wiring import Services, database_urls
 from infra import clock
 from infra.errors import InfrastructureError
+from infra.event_store.log import POSITIONS_PER_COMMIT
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from projections.batch import ProjectionFailure
@@ -27,7 +28,7 @@ from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
 from projections.rebuild import Comparison, Rebuild
 from projections.rebuild import Progress as RebuildProgress
-from projections.status import FollowerStatus, follower_status
+from projections.status import follower_status
 
 WATCH_SECONDS = 1.0
 _NAME = click.Choice(sorted(READ_MODELS))
@@ -42,20 +43,9 @@ def status(*, watch: bool) -> None:
     """
     with administrator() as (services, _):
         if watch:
-            _watch(services.pool)
-            return
-        followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
-        head = services.store.log.max_notification_id() or 0
-    click.echo(f"log head {head}")
-    click.echo(f"{'read model':<20} {'state':<10} {'position':>14} {'behind':>8} {'seconds':>9}")
-    for follower in followers:
-        click.echo(
-            f"{follower.name:<20} {follower.state:<10} {follower.position:>14}"
-            f" {follower.events_behind:>8} {follower.seconds_behind:>9.3f}"
-        )
-        if follower.error:
-            click.echo(f"  stopped at {follower.error_position}: {follower.error}")
-            click.echo(f"  mend the cause, then: daystar projections retry {follower.name}")
+            _watch(services)
+        else:
+            click.echo("\n".join(_lines(services, {})))
 
 
 @click.group()
@@ -187,29 +177,34 @@ def _show(comparison: Comparison) -> None:
         )
 
 
-def _watch(pool: ConnectionPool) -> None:
+def _watch(services: Services) -> None:
+    """Show it every second until Ctrl-C, which is how it is meant to end."""
     before: dict[str, tuple[float, int]] = {}
-    with Live(console=Console(), auto_refresh=False) as screen:
+    with suppress(KeyboardInterrupt), Live(console=Console(), auto_refresh=False) as screen:
         while True:
-            followers = follower_status(pool, READ_MODELS.values(), now=clock.now())
-            screen.update(_table(followers, before), refresh=True)
+            lines = [*_lines(services, before), f"{clock.now():%H:%M:%S}  Ctrl-C ends this"]
+            screen.update(Text("\n".join(lines)), refresh=True)
             time.sleep(WATCH_SECONDS)
 
 
-def _table(followers: list[FollowerStatus], before: dict[str, tuple[float, int]]) -> Table:
-    table = Table("read model", "state", "position", "behind", "seconds", "commits/s", "error")
+def _lines(services: Services, before: dict[str, tuple[float, int]]) -> Iterator[str]:
+    """Where everything stands, and the rates since `before`, which is brought up to date."""
+    followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
+    yield f"log head {services.store.log.max_notification_id() or 0}"
+    columns = f"{'position':>16} {'behind':>8} {'seconds':>9} {'commits/s':>9}"
+    yield f"{'read model':<20} {'state':<10} {columns}"
     now = time.monotonic()
     for follower in followers:
-        then, position = before.get(follower.name, (now - WATCH_SECONDS, follower.position))
-        rate = (follower.position - position) / 1000 / max(now - then, 0.001)
+        rate = "-"
+        if follower.name in before:
+            then, position = before[follower.name]
+            commits = (follower.position - position) / POSITIONS_PER_COMMIT
+            rate = f"{commits / max(now - then, 0.001):,.0f}"
         before[follower.name] = (now, follower.position)
-        table.add_row(
-            follower.name,
-            follower.state,
-            f"{follower.position}",
-            f"{follower.events_behind:,}",
-            f"{follower.seconds_behind:.3f}",
-            f"{rate:,.0f}",
-            follower.error or "",
+        yield (
+            f"{follower.name:<20} {follower.state:<10} {follower.position:>16}"
+            f" {follower.events_behind:>8} {follower.seconds_behind:>9.3f} {rate:>9}"
         )
-    return table
+        if follower.error:
+            yield f"  stopped at {follower.error_position}: {follower.error}"
+            yield f"  mend the cause, then: daystar projections retry {follower.name}"

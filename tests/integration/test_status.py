@@ -1,0 +1,70 @@
+"""`daystar status`: where everything stands, in a terminal of eighty columns."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+
+from click.testing import CliRunner
+
+from app.cli.main import daystar
+from infra.postgres.pool import open_pool
+from projections.read_models import READ_MODELS
+from tests.conftest import MASTER_KEY
+from tests.support.running_house import PROJECT, STOP_SECONDS_MAX
+
+
+def environment(owner_url, tmp_path):
+    return {
+        "DATABASE_URL": owner_url,
+        "DAYSTAR_MASTER_KEY": MASTER_KEY,
+        "DAYSTAR_DATA_DIR": str(tmp_path),
+    }
+
+
+def test_it_names_every_read_model_and_what_stopped_it(owner_url, tmp_path, store):
+    with open_pool(owner_url, size_max=1) as pool, pool.connection() as connection:
+        connection.execute(
+            "UPDATE followers.followers SET state = 'stopped', error = 'no such row',"
+            " error_position = 7000 WHERE name = 'members'"
+        )
+    outcome = CliRunner(env=environment(owner_url, tmp_path)).invoke(daystar, ["status"])
+    lines = outcome.output.splitlines()
+    assert [line.split()[0] for line in lines[2:] if line[0] != " "] == list(READ_MODELS)
+    assert "  stopped at 7000: no such row" in lines
+    assert "  mend the cause, then: daystar projections retry members" in lines
+    assert max(map(len, lines)) <= 80
+
+
+def test_watching_shows_it_until_ctrl_c_which_ends_it_in_peace(owner_url, tmp_path, store):
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "app", "status", "--watch"],
+        cwd=PROJECT,
+        env={**os.environ, **environment(owner_url, tmp_path), "TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while shown.count(b"Ctrl-C ends this") < 2:
+            shown += os.read(terminal, 65_536)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=STOP_SECONDS_MAX) == 0
+        shown += os.read(terminal, 65_536)
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(terminal)
+    assert all(name.encode() in shown for name in READ_MODELS)
+    assert b"Traceback" not in shown
+    assert b"Abort" not in shown
