@@ -7,6 +7,7 @@ held. Whoever comes with a position between the two asks for what is lost (`IS_L
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from infra.event_store.log import POSITIONS_PER_COMMIT
 # More than a server of two cores appends at full speed, for as long as the tail can have lasted.
 TAIL_COMMITS_PER_SECOND_MAX = 10_000
 TAIL_SECONDS_MIN = 3_600
+LEAVE_SECONDS_MAX = 2.0  # a session lasts a little longer than the process that ended it
+_LOOK_SECONDS = 0.05
 
 # Whether a position, told once, belongs to what a restore has lost: a condition for `WHERE`.
 IS_LOST = """EXISTS (SELECT FROM event_store.epochs AS e
@@ -55,12 +58,20 @@ def check_nobody_works(connection: Connection[Any]) -> None:
     Raises:
         HouseStillRuns: says how many connections there are.
     """
-    row = connection.execute(_CONNECTED).fetchone()
-    if row and row[0]:
+    deadline = time.monotonic() + LEAVE_SECONDS_MAX
+    while (connected := _connected(connection)) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    if connected:
         raise HouseStillRuns(
-            f"{row[0]} connections of Daystar are open. Stop all its processes first: they"
+            f"{connected} connections of Daystar are open. Stop all its processes first: they"
             " remember positions that the restored log does not have."
         )
+
+
+def _connected(connection: Connection[Any]) -> int:
+    row = connection.execute(_CONNECTED).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def head_of(connection: Connection[Any]) -> Head:
