@@ -34,8 +34,12 @@ def new_master_key() -> str:
 class Keyring:
     """What one process needs to encrypt, to index and to recognise its own callbacks."""
 
-    def __init__(self, *, fernet: MultiFernet, index_key: bytes, callback_key: bytes) -> None:
+    def __init__(
+        self, *, fernet: MultiFernet, newest: str, index_key: bytes, callback_key: bytes
+    ) -> None:
         self._fernet = fernet
+        self._newest = Fernet(newest)
+        self.fingerprint = _fingerprint(newest)
         self._index_key = index_key
         self._callback_key = callback_key
 
@@ -49,7 +53,7 @@ class Keyring:
         keys = [key.strip() for key in master_keys.split(",") if key.strip()]
         fernet = _fernet(keys)
         known = connection.execute("SELECT fingerprint FROM secrets.master_key").fetchall()
-        fingerprints = [hashlib.sha256(key.encode()).hexdigest()[:16] for key in keys]
+        fingerprints = [_fingerprint(key) for key in keys]
         if known and not {row[0] for row in known} & set(fingerprints):
             raise MasterKeyError(
                 "DAYSTAR_MASTER_KEY is not the key this database was encrypted with. Start with"
@@ -61,6 +65,7 @@ class Keyring:
         )
         return cls(
             fernet=fernet,
+            newest=keys[0],
             index_key=_kept_secret(connection, fernet, "index_key"),
             callback_key=_kept_secret(connection, fernet, "callback_key"),
         )
@@ -72,6 +77,14 @@ class Keyring:
     def decrypt(self, token: bytes) -> bytes:
         """Decrypt under any of the master keys."""
         return self._fernet.decrypt(token)
+
+    def under_newest_key(self, token: bytes) -> bytes | None:
+        """The same, encrypted under the newest master key; None where it is already."""
+        try:
+            self._newest.decrypt(token)
+        except InvalidToken:
+            return self._fernet.rotate(token)
+        return None
 
     def digest(self, scope: str, value: str) -> bytes:
         """The keyed hash under which a value is indexed: useless without the index key."""
@@ -107,6 +120,10 @@ def _fernet(keys: list[str]) -> MultiFernet:
         raise MasterKeyError(
             "DAYSTAR_MASTER_KEY is not a Fernet key (44 characters of base64)."
         ) from error
+
+
+def _fingerprint(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _kept_secret(connection: Connection[TupleRow], fernet: MultiFernet, name: str) -> bytes:

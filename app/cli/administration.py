@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import click
+import psycopg
 
-from app.wiring import Services, bring_forward, running_database
+from app.wiring import Services, bring_forward, database_urls, running_database
 from domain.api_keys.api_key import KEY_DIGEST, ApiKey, Permission
 from domain.api_keys.handlers import IssueApiKey, RevokeApiKey, RotateApiKey
 from domain.errors import DomainError
@@ -26,6 +27,7 @@ from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, UnitOfWork
 from infra.key_check import key_sha256, new_api_key
 from infra.keyring import new_master_key
+from infra.master_key_rotation import rotate_master_key as encrypt_again
 from infra.settings import read_settings
 
 _SELECT_STREAMS_OF_SCOPE = """
@@ -67,6 +69,23 @@ def master_key() -> None:
     Example: DAYSTAR_MASTER_KEY="$(daystar master-key)" daystar up
     """
     click.echo(new_master_key())
+
+
+@click.command("rotate-master-key")
+def rotate_master_key() -> None:
+    """Encrypt again, under the first key of DAYSTAR_MASTER_KEY, all that lies under the others.
+
+    Every process must have been started with the new list before. Safe to run again.
+
+    Example: DAYSTAR_MASTER_KEY="$NEW,$OLD" daystar rotate-master-key
+    """
+    with (
+        administrator() as (services, _),
+        psycopg.connect(database_urls(services.settings).owner, autocommit=True) as connection,
+    ):
+        for table, rows in encrypt_again(connection, services.keyring).items():
+            click.echo(f"{table:<28} {rows:>10,} rows encrypted again")
+    click.echo("nothing lies under an older key: take it from the list, and start everything anew")
 
 
 @click.group()

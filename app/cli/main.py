@@ -8,7 +8,13 @@ import click
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from app.cli.administration import keys, master_key, migrate, principals
+from app.cli.administration import (
+    keys,
+    master_key,
+    migrate,
+    principals,
+    rotate_master_key,
+)
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
@@ -46,6 +52,7 @@ for command in (
     export_member,
     erase_member,
     master_key,
+    rotate_master_key,
 ):
     daystar.add_command(command)
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -17,7 +18,9 @@ from app.cli.main import daystar
 from infra.postgres.pool import open_pool
 from projections.read_models import READ_MODELS
 from tests.conftest import MASTER_KEY
-from tests.support.running_house import PROJECT, STOP_SECONDS_MAX
+
+PROJECT = Path(__file__).parents[2]
+STOP_SECONDS_MAX = 30.0
 
 
 def environment(owner_url, tmp_path):
