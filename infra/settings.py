@@ -206,7 +206,8 @@ def _database_urls(variables: Variables) -> tuple[str | None, str | None]:
     )
     owner_url = variables.database(
         "DATABASE_OWNER_URL",
-        "who owns the tables and migrates, where the application has a login of its own",
+        "who owns the tables and migrates, where the application has a login of its own"
+        " (which is then granted `daystar_app`)",
         otherwise="`DATABASE_URL`",
     )
     return database_url, owner_url or database_url

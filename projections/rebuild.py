@@ -143,7 +143,12 @@ class Rebuild:
             if not (row and row[0]):
                 raise AnotherRebuild(f"{self._model.name} is being rebuilt already.")
             connection.execute("SET application_name = 'daystar-rebuild'")
-            yield connection
+            try:
+                yield connection
+            finally:
+                # A session outlives the closing of its connection by a moment; its lock must not.
+                if not connection.broken:
+                    connection.execute("SELECT pg_advisory_unlock_all()")
 
     def _fill(self, connection: Connection[TupleRow], after: int, until: int) -> int:
         """Fold the log into the shadow, to the end of the commit at `until`."""
