@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +177,12 @@ class RunningHouse:
         )
 
     def post(
-        self, path: str, body: Any, *, idempotency_key: str | None = None
+        self,
+        path: str,
+        body: Any,
+        *,
+        idempotency_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         return requests.post(
             self.url + path,
@@ -185,6 +190,7 @@ class RunningHouse:
             headers={
                 "X-API-Key": self.key,
                 "Idempotency-Key": idempotency_key or uuid4().hex,
+                **(headers or {}),
             },
             timeout=ANSWER_SECONDS_MAX,
         )
