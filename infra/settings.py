@@ -59,6 +59,7 @@ class Retention:
 
     usage_days: int = 90
     callback_days: int = 90
+    set_aside_days: int = 365  # a person must have looked by then
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def _retention(env: Env) -> Retention:
     return Retention(
         usage_days=env.int("DAYSTAR_USAGE_DAYS", usual.usage_days, validate=_DAYS),
         callback_days=env.int("DAYSTAR_CALLBACK_DAYS", usual.callback_days, validate=_DAYS),
+        set_aside_days=env.int("DAYSTAR_SET_ASIDE_DAYS", usual.set_aside_days, validate=_DAYS),
     )
 
 

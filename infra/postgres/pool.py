@@ -86,7 +86,8 @@ def borrowed(pool: ConnectionPool) -> Iterator[Connection[TupleRow]]:
 def delete_in_slices(pool: ConnectionPool, statement: LiteralString, *, days: int) -> int:
     """Run a DELETE that takes an age in days and a number of rows until nothing is left for it.
 
-    Many short transactions instead of one long one. Answers how many rows went.
+    It may be an UPDATE that wipes. Many short transactions instead of one long one. Answers how
+    many rows went.
     """
     deleted = 0
     while True:

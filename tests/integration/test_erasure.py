@@ -334,6 +334,8 @@ def test_a_push_whose_member_was_erased_is_not_sent(house):
 
 def test_what_we_hold_is_told_whole_and_after_the_erasure_without_the_person(house, owner_url):
     member_id, push_id = whole_life(house)
+    account = house.co_operative.load(MemberAccount, account_id(member_id))
+    house.co_operative.reverse(member_id, UUID(*account.contributions))
     told = json.loads(daystar(house, owner_url, "export-member", str(member_id)).stdout)
     assert told["profile"]["first_name"] == PERSON["first_name"]
     assert told["profile"]["phone"] == "254733915246"
@@ -349,10 +351,15 @@ def test_what_we_hold_is_told_whole_and_after_the_erasure_without_the_person(hou
     assert told["contributions"][0]["amount"] == "1000.00"
     assert told["callbacks"][0]["callbacks"] == 1
     assert all(event["actor"] for event in told["history"]["membership"])
+    assert told["history"]["account"][2]["reason"] == "typed twice"
     erased(house, owner_url, member_id)
     afterwards = daystar(house, owner_url, "export-member", str(member_id))
     assert traces(afterwards.stdout) == []
-    assert json.loads(afterwards.stdout)["profile"]["status"] == "erased"
+    held = json.loads(afterwards.stdout)
+    assert held["profile"]["status"] == "erased"
+    reasons = [event.get("reason") for event in held["history"]["membership"]]
+    assert reasons == [None, None, None, WHY], "why we forgot them stays; the person is gone"
+    assert held["history"]["account"][2]["reason"] == "typed twice"
 
 
 def test_of_somebody_unknown_nothing_is_told(house, owner_url):
