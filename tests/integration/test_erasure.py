@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -25,7 +24,6 @@ from domain.mpesa.stk_push import Push, PushState
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import UnitOfWork
-from infra.postgres.embedded_installation import wheel_installation
 from projections.follower import pause, resume
 from projections.personal_data import PERSONAL_DATA_TABLES
 from projections.read_models import READ_MODELS
@@ -33,22 +31,9 @@ from projections.rebuild import Rebuild
 from tests.conftest import MASTER_KEY
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, PUSH, RECORD, REGISTER, open_house
 from tests.support.co_operative import CAUSE, NOW, TODAY
+from tests.support.somebody import OTHER_PHONE, PERSON, SUSPENSION, dump, traces
 
-PERSON = {
-    "first_name": "Zawadixq",
-    "last_name": "Kiplimoxq",
-    "phone": "0722 913 057",
-    "email": "zawadixq@kiplimo.example",
-    "id_number": "39174628",
-}
-OTHER_PHONE = "+254 733 915 246"
-SUSPENSION = "said qwendolo lies"
-TRACES = (
-    *("zawadixq", "kiplimo", "39174628", "qwendolo", "ws_co_"),
-    *("722913057", "722 913 057", "733915246", "733 915 246"),
-)
 WHY = "asked in writing"
-_BYTEA = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
 
 
 @pytest.fixture
@@ -83,21 +68,6 @@ def erased(house, owner_url, member_id):
     assert done.returncode == 0, done.stderr
     assert traces(done.stdout + done.stderr) == []
     return done
-
-
-def dump(owner_url):
-    """The whole database as SQL text, and what every bytea in it says."""
-    program = wheel_installation() / "bin" / "pg_dump"
-    text = subprocess.run(
-        [program, "--dbname", owner_url], capture_output=True, text=True, check=True
-    ).stdout
-    assert "COPY event_store.events" in text
-    said = "".join(bytes.fromhex(found).decode("latin-1") for found in _BYTEA.findall(text))
-    return text + said
-
-
-def traces(text):
-    return [trace for trace in TRACES if trace in text.lower()]
 
 
 def callback(push_id, phone):

@@ -228,6 +228,12 @@ def test_each_behaviour_of_mpesa_ends_in_its_documented_state(house, member):
         amounts = [each["amount"] for each in house.contributions(payers[name])]
         assert amounts == ([f"{cents // 100}.00"] if cents else []), name
 
+    asked_about = {
+        line["correlation_id"]
+        for line in map(orjson.loads, house.log.read_text().splitlines())
+        if line["event"] == "push_asked_about"
+    }
+    assert str(pushes["no_callback"]) in asked_about
     ours = {house.transaction(push_id)["account_reference"] for push_id in pushes.values()}
     ledger = [row for row in house.ledger() if row["account_reference"] in ours]
     with house.services() as services:
