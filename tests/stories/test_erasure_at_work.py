@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.support.held_rebuild import Hand, held_rebuild
-from tests.support.running_house import CONTRIBUTIONS, MEMBERS, RunningHouse
+from tests.support.running_house import CONTRIBUTIONS, MEMBERS, RunningHouse, running_house
 from tests.support.somebody import OTHER_PHONE, PERSON, SUSPENSION, dump, traces
 from tests.support.waiting import eventually
 
@@ -27,6 +27,12 @@ PUSH = "/daystar/v1/mpesa/stk-push"
 ERASE = ("--reason", "asked in writing", "--yes", "--force")
 _EVERYBODYS = ["ws_co_"]  # others have paid in this house too
 _ERASED = "SELECT count(*) FROM event_store.events WHERE topic = 'member.erased' AND stream_id = %s"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
+    with running_house(tmp_path_factory.mktemp("erased") / "var") as running:
+        yield running
 
 
 @dataclass

@@ -1,14 +1,16 @@
-"""Every read model is rebuilt again and again in a house at work; who asks over HTTP sees nothing.
+"""Read models are rebuilt, and rebuilds killed, in a house at work: who asks sees nothing of it.
 
-Twelve seconds in the suite; `make soak` makes it minutes.
+Some seconds in the suite; `make soak` makes them minutes.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,12 +24,14 @@ from tests.stories.reckoning import (
     check_read_models_equal_a_rebuild,
     settled_ledger,
 )
+from tests.support.held_rebuild import STEPS, Hand, held_rebuild
 from tests.support.meanwhile import going_on
 from tests.support.running_house import (
     CONTRIBUTIONS,
     MEMBERS,
     RunningHouse,
     push_body,
+    running_house,
 )
 from tests.support.waiting import eventually
 
@@ -35,8 +39,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux shows them"),
 ]
-SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "12"))
-PAYERS, PULLERS = 4, 3
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "5"))
+PAYERS = 4
+PULLED = (CONTRIBUTIONS, MEMBERS, CONTRIBUTIONS)
 PUSH_PATH = "/daystar/v1/mpesa/stk-push"
 _WARMING_REQUESTS = 40  # each connection of both workers' pools has prepared the lists by then
 _FACTS = {
@@ -47,6 +52,19 @@ _FACTS = {
     MEMBERS: "SELECT stream_id::text, position FROM event_store.events"
     " WHERE topic = 'member.registered'",
 }
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHouse]:
+    with running_house(tmp_path_factory.mktemp("rebuilt") / "var") as running:
+        yield running
+
+
+@pytest.fixture
+def hand(house: RunningHouse) -> Iterator[Hand]:
+    made = Hand(house, "contributions")
+    yield made
+    made.close()
 
 
 @dataclass
@@ -61,6 +79,11 @@ class Crowd:
     def note(self, what: str) -> None:
         with self.lock:
             self.counted[what] += 1
+
+    @property
+    def has_done_enough(self) -> bool:
+        """Whether what is to be shown has been put to the test at all."""
+        return min(self.counted["rebuilds of all"], self.counted["pulls of contributions"]) >= 2
 
     def session(self) -> requests.Session:
         session = requests.Session()
@@ -128,7 +151,9 @@ class Crowd:
             self.note("rebuilds of all")
 
 
-def test_nobody_notices_that_every_read_model_is_rebuilt_again_and_again(house: RunningHouse):
+def test_nobody_notices_that_every_read_model_is_rebuilt_again_and_again(
+    house: RunningHouse, hand: Hand
+):
     crowd = Crowd(house, house.key)
     with crowd.session() as session:
         for _ in range(_WARMING_REQUESTS):
@@ -138,30 +163,43 @@ def test_nobody_notices_that_every_read_model_is_rebuilt_again_and_again(house: 
             session.close()  # the next connection may be the other worker's
     members = [house.register(number) for number in range(PAYERS)]
     paying = [lambda stop, payer=payer: crowd.pay(payer, stop) for payer in members]
-    pulling = [
-        lambda stop, path=path: crowd.pull(path, stop)
-        for path in (CONTRIBUTIONS, MEMBERS, CONTRIBUTIONS)[:PULLERS]
-    ]
-    ended = threading.Event()
-    with going_on(*paying, *pulling, crowd.rebuild, failed=ended):
-        ended.wait(SOAK_SECONDS)
+    pulling = [lambda stop, path=path: crowd.pull(path, stop) for path in PULLED]
+    failed = threading.Event()
+    with going_on(*paying, *pulling, crowd.rebuild, failed=failed):
+        failed.wait(SOAK_SECONDS)
+        eventually(lambda: failed.is_set() or crowd.has_done_enough, within=120)
     print(f"\nin {SOAK_SECONDS:.0f} s: {dict(crowd.counted)}")  # noqa: T201
-    assert crowd.counted["rebuilds of all"] >= 2
-    assert crowd.counted["pulls of contributions"] >= 2
-
     with house.services() as services:
         ledger = settled_ledger(house, services)
         assert len(ledger) >= crowd.counted["pushes"]
         check_books_equal(services, ledger)
         check_members_balances(house, members_min=PAYERS)
         check_read_models_equal_a_rebuild(house, services)
-    assert _leftovers(house) == []
+    assert hand.left() == []
 
 
-_SHADOWS = "SELECT nspname FROM pg_namespace WHERE nspname ~ '^(shadow|old)_' ORDER BY 1"
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_rebuild_leaves_the_live_model_serving_and_the_next_one_cleans_up(
+    house: RunningHouse, hand: Hand, step: str
+):
+    before = house.get(CONTRIBUTIONS, per_page=100).json()
+    live = hand.live()
+    with held_rebuild(hand, step) as process:
+        assert (hand.live() == live) == (step != "just after the swap")
+        process.kill()
+        assert process.wait(timeout=10) == -signal.SIGKILL
+        gone = "the server works on for somebody who is dead"
+        eventually(hand.is_gone, within=10, what=gone)
+    assert house.get(CONTRIBUTIONS, per_page=100).json() == before
+    assert hand.left(), "something was left lying about"
 
-
-def _leftovers(house: RunningHouse) -> list[str]:
-    """What rebuilds have left lying about."""
-    with house.owner() as owner:
-        return [row[0] for row in owner.execute(_SHADOWS).fetchall()]
+    payer = house.register(900_000 + list(STEPS).index(step))
+    house.push(payer, "1500.00")
+    eventually(lambda: house.contributions(payer))
+    after = house.get(CONTRIBUTIONS, per_page=100).json()
+    again = house.command("rebuild", hand.model, "--yes")
+    assert again.returncode == 0, again.stderr
+    assert "equal" in again.stdout
+    assert "DIFFERENT" not in again.stdout
+    assert hand.left() == []
+    assert house.get(CONTRIBUTIONS, per_page=100).json() == after
