@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz format bench lock clean install
+.PHONY: help run test check fuzz soak format bench lock clean install
 
 help: ## Print this page
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, the import arrow, ever
 
 fuzz: $(INSTALLED) ## Ask the running application 10,000 things its OpenAPI document allows and forbids
 	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/integration/http/test_document_is_true.py
+
+soak: $(INSTALLED) ## Rebuild everything over and over in a house at work, for SOAK_SECONDS (300)
+	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest -s tests/stories/test_rebuild_under_load.py -k nobody_notices
 
 format: $(INSTALLED) ## Put the code in order
 	$(BIN)/ruff format .

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from flask import Response, g, request
+from structlog.contextvars import bind_contextvars
 
 from app.auth import services
 from app.problems import Problem
@@ -19,10 +20,12 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def cause(correlation_id: str | None = None) -> Cause:
-    """Who acts in this request, and in the course of what."""
+    """Who acts in this request, and in the course of what: log lines from here on say so too."""
+    correlation_id = correlation_id or g.request_id
+    bind_contextvars(correlation_id=correlation_id)
     return Cause(
         actor=g.caller.principal_id,
-        correlation_id=correlation_id or g.request_id,
+        correlation_id=correlation_id,
         causation_id=f"request:{g.request_id}",
     )
 

@@ -35,6 +35,7 @@ EVENTS: Mapping[str, type[Event]] = {
     "account.opened": MemberAccount.Opened,
     "account.contribution-received": MemberAccount.ContributionReceived,
     "account.contribution-reversed": MemberAccount.ContributionReversed,
+    "account.closed": MemberAccount.Closed,
     "push.requested": Push.Requested,
     "push.sent": Push.Sent,
     "push.not-sent": Push.NotSent,

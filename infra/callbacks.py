@@ -51,6 +51,15 @@ DELETE FROM intake.callbacks WHERE callback_id IN (
     WHERE state = 'done' AND settled_at < now() - make_interval(days => %s)
     ORDER BY settled_at LIMIT %s)
 """
+# As with an erasure, the row stays to tell that Safaricom called, and of which push, and why it was
+# set aside.
+_WIPE_SET_ASIDE = """
+UPDATE intake.callbacks SET body = '', body_mac = int8send(callback_id)
+WHERE callback_id IN (
+    SELECT callback_id FROM intake.callbacks
+    WHERE state = 'set_aside' AND body <> '' AND settled_at < now() - make_interval(days => %s)
+    ORDER BY received_at LIMIT %s)
+"""
 
 
 @dataclass(frozen=True)
@@ -127,5 +136,9 @@ class CallbackStore:
             connection.execute(_POSTPONE, (seconds, note, callback.callback_id))
 
     def expire(self, *, days: int) -> int:
-        """Forget what was dealt with so long ago; what was set aside waits for its person."""
+        """Forget what was dealt with so long ago."""
         return delete_in_slices(self._pool, _EXPIRE, days=days)
+
+    def wipe_set_aside(self, *, days: int) -> int:
+        """Forget the words of what has waited so long for a person. Answers of how many."""
+        return delete_in_slices(self._pool, _WIPE_SET_ASIDE, days=days)

@@ -1,7 +1,8 @@
 """Idempotency-Key: the same request answered the same way, however often it is sent.
 
 A request first claims its key, then acts; the answer is stored by the very append that acts. A
-claim whose process died lapses, and an append that comes after that is refused by the database.
+claim lapses with the database session that made it, hence with its process, or after a while; an
+append that comes after its claim was given to another is refused by the database.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ KEPT_DAYS = 7
 
 _CLAIM = """
 INSERT INTO event_store.idempotency AS kept
-    (request_key, request_hash, claim, claimed_at, subject_id)
-VALUES (%s, %s, %s, now(), %s)
+    (request_key, request_hash, claim, claimed_at, subject_id, claimed_by)
+VALUES (%s, %s, %s, now(), %s, pg_backend_pid())
 ON CONFLICT (request_key) DO UPDATE
 SET request_hash = excluded.request_hash, claim = excluded.claim, claimed_at = excluded.claimed_at,
-    subject_id = excluded.subject_id
-WHERE kept.status IS NULL AND kept.claimed_at < now() - make_interval(secs => %s)
+    subject_id = excluded.subject_id, claimed_by = excluded.claimed_by
+WHERE kept.status IS NULL
+  AND (kept.claimed_at < now() - make_interval(secs => %s)
+       OR NOT EXISTS (SELECT FROM pg_stat_get_activity(kept.claimed_by)))
 RETURNING claim
 """
 _KEPT = "SELECT request_hash, status, body FROM event_store.idempotency WHERE request_key = %s"

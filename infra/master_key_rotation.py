@@ -23,9 +23,9 @@ ENCRYPTED_COLUMNS = (
     ("intake.callbacks", "callback_id", "body"),
     ("mpesa.access_tokens", "credentials", "token"),
 )
-_FIRST = "SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY {key} LIMIT %s"
+_FIRST = "SELECT {key}, {column} FROM {table} WHERE {column} <> '' ORDER BY {key} LIMIT %s"
 _NEXT = """
-SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL AND {key} > %s
+SELECT {key}, {column} FROM {table} WHERE {column} <> '' AND {key} > %s
 ORDER BY {key} LIMIT %s
 """
 _REPLACE = "UPDATE {table} SET {column} = %s WHERE {key} = %s AND {column} = %s"

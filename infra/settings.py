@@ -63,6 +63,7 @@ class Retention:
 
     usage_days: int = 90
     callback_days: int = 90
+    set_aside_days: int = 365  # a person must have looked by then
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,13 @@ def _retention(variables: Variables) -> Retention:
             "DAYSTAR_CALLBACK_DAYS",
             usual.callback_days,
             "for how many days settled raw callbacks are kept",
+            within=_DAYS,
+        ),
+        set_aside_days=variables.whole(
+            "DAYSTAR_SET_ASIDE_DAYS",
+            usual.set_aside_days,
+            "for how many days the words of a callback that was set aside wait for a person; that"
+            " it came, and why it was set aside, stays",
             within=_DAYS,
         ),
     )

@@ -2,7 +2,7 @@
 
 Requests are gathered in the process and written together, at most a second later: a process that is
 killed outright loses what it gathered in that second, and nothing else. Only routes are kept, never
-a path or a query.
+a path or a query. Every request is counted; what stands written down elsewhere is not logged again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ WAITING_ROWS_MAX = 20_000  # gathered while the database is away; what comes on 
 # Keys are locked in their order, so that two processes never wait for each other.
 _WRITE = """
 WITH used AS (
-    INSERT INTO api.usage (occurred_at, key_id, address, method, endpoint, status, milliseconds)
     SELECT * FROM unnest(%s::timestamptz[], %s::uuid[], %s::inet[], %s::text[], %s::text[],
-                         %s::smallint[], %s::real[])
-    RETURNING key_id, occurred_at, address, method, endpoint, status, milliseconds
+                         %s::smallint[], %s::real[], %s::boolean[])
+        AS u (occurred_at, key_id, address, method, endpoint, status, milliseconds, is_counted_only)
+), logged AS (
+    INSERT INTO api.usage (occurred_at, key_id, address, method, endpoint, status, milliseconds)
+    SELECT occurred_at, key_id, address, method, endpoint, status, milliseconds
+    FROM used WHERE NOT is_counted_only
 ), counted AS (
     INSERT INTO api.request_totals AS known
     SELECT method, coalesce(endpoint, ''), status, count(*), sum(milliseconds),
@@ -72,6 +75,8 @@ class Use:
     endpoint: str | None
     status: int
     milliseconds: float
+    is_counted_only: bool = False
+    """It stands written down elsewhere, and is only counted here."""
 
 
 class UsageLog:
@@ -146,6 +151,7 @@ class UsageLog:
             [use.endpoint for use in uses],
             [use.status for use in uses],
             [use.milliseconds for use in uses],
+            [use.is_counted_only for use in uses],
         )
         with borrowed(self._pool) as connection:
             connection.execute(_WRITE, columns)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import Connection, Cursor, sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from infra.errors import InfrastructureError
@@ -28,6 +29,8 @@ from projections.read_model import ReadModel
 BATCH_EVENTS = 20_000
 SWAP_LOCK_MILLISECONDS = 10_000  # a follower's batch takes far less
 DROP_LOCK_MILLISECONDS = 500
+# The server would finish a long statement of a rebuild that was killed, and hold up the next.
+_OPTIONS = "-c application_name=daystar-rebuild -c client_connection_check_interval=500"
 
 _NUMERIC_COLUMNS = """
 SELECT column_name FROM information_schema.columns
@@ -136,19 +139,23 @@ class Rebuild:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection[TupleRow]]:
-        with psycopg.connect(self._owner_url, autocommit=True) as connection:
+        with self._connected(autocommit=True) as connection:
             row = connection.execute(
                 "SELECT pg_try_advisory_lock(4803224, hashtext(%s))", (self._model.name,)
             ).fetchone()
             if not (row and row[0]):
                 raise AnotherRebuild(f"{self._model.name} is being rebuilt already.")
-            connection.execute("SET application_name = 'daystar-rebuild'")
             try:
                 yield connection
             finally:
                 # A session outlives the closing of its connection by a moment; its lock must not.
                 if not connection.broken:
                     connection.execute("SELECT pg_advisory_unlock_all()")
+
+    def _connected(self, *, autocommit: bool) -> Connection[TupleRow]:
+        given = conninfo_to_dict(self._owner_url).get("options") or ""
+        options = f"{given} {_OPTIONS}".strip()
+        return psycopg.connect(self._owner_url, options=options, autocommit=autocommit)
 
     def _fill(self, connection: Connection[TupleRow], after: int, until: int) -> int:
         """Fold the log into the shadow, to the end of the commit at `until`."""
@@ -176,7 +183,7 @@ class Rebuild:
 
     def _compare(self, connection: Connection[TupleRow], after: int) -> Comparison:
         """Read both at the live model's position of one moment; the live one goes on meanwhile."""
-        with psycopg.connect(self._owner_url) as moment:
+        with self._connected(autocommit=False) as moment:
             moment.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             position = _position(moment, self._live)
             self._fill(connection, after, position)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import structlog
 from flask import Blueprint, Response, request
+from structlog.contextvars import bind_contextvars
 
 from app.auth import services
 from app.problems import Problem
@@ -25,6 +26,8 @@ def stk_callback(token: str) -> Response:
     if push_id is None:
         _log.warning("callback_token_wrong", kind="stk", source=request.remote_addr)
         raise Problem(404, "rest_no_route", "There is nothing at this address.")
+    correlation_id = str(push_id)
+    bind_contextvars(correlation_id=correlation_id)
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem(413, "body_too_large", "The body is too large.")
     body = request.get_data(cache=False)
@@ -35,6 +38,6 @@ def stk_callback(token: str) -> Response:
         subject_id=push_id,
         body=body,
         source_address=request.remote_addr or "",
-        correlation_id=str(push_id),
+        correlation_id=correlation_id,
     )
     return Response(_ACCEPTED, content_type="application/json")

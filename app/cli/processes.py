@@ -152,6 +152,7 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             usage=services.usage.expire(days=retention.usage_days),
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
+            set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
             claims=DuePushes(services.pool).forget_old_claims(),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 import threading
@@ -27,6 +28,7 @@ from infra.supervisor import ChildSpec, Supervisor
 
 READY_SECONDS_MAX = 90.0
 DATABASE_LOOK_SECONDS = 0.5
+PORT_SECONDS_MAX = 5.0  # the children of a supervisor that was killed end within some two
 _log = structlog.get_logger()
 
 _FREE_MEMBER = """
@@ -94,13 +96,27 @@ def _check_ports(settings: Settings) -> None:
     ports = {"DAYSTAR_PORT": (settings.host, settings.port)}
     if settings.mpesa_is_simulated:
         ports["DAYSTAR_SIMULATOR_PORT"] = ("127.0.0.1", settings.simulator_port)
+    deadline = time.monotonic() + PORT_SECONDS_MAX
     for name, (host, port) in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise SettingsError(f"Port {port} is taken; set {name} to another.") from error
+        if _is_free(host, port):
+            continue
+        _log.info("port_awaited", port=port, seconds=PORT_SECONDS_MAX)
+        while not _is_free(host, port):
+            if time.monotonic() > deadline:
+                raise SettingsError(f"Port {port} is taken; set {name} to another.")
+            time.sleep(0.1)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise SettingsError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+            return False
+        return True
 
 
 def children(settings: Settings) -> list[ChildSpec]:

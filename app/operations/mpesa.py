@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import fields, validate
+from structlog.contextvars import bind_contextvars
 
 from app.auth import requires, services
 from app.fields import Amount, StrictSchema, Text
@@ -105,7 +106,9 @@ def request_push(body: dict[str, Any]) -> Response:
     response = run_once(
         command, answer=_answer, status=202, because=cause(correlation_id=str(command.push_id))
     )
-    response.headers["Location"] = f"/daystar/v1/mpesa/transactions/{response.json['id']}"  # type: ignore[index]
+    push_id: str = response.json["id"]  # type: ignore[index]
+    bind_contextvars(correlation_id=push_id)  # told again, it is the first one's
+    response.headers["Location"] = f"/daystar/v1/mpesa/transactions/{push_id}"
     return response
 
 

@@ -7,11 +7,13 @@ wrong in a batch is done again one by one, so no callback suffers for another.
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
+from structlog.contextvars import bound_contextvars
 
 from domain.command_handlers import COMMAND_HANDLERS
 from domain.errors import DomainError
@@ -70,11 +72,13 @@ class Intake:
             try:
                 readable.append((callback, read_stk_callback(callback.body)))
             except UnreadableCallback as error:
-                _log.warning("callback_unreadable", callback=callback.callback_id)
+                with _named(callback):
+                    _log.warning("callback_unreadable")
                 note = f"unreadable: {error.reason}"
                 settlements.append(Settlement(callback.callback_id, note, set_aside=True))
         settlements.extend(self._decide_together(readable))
         self._callbacks.settle(settlements)
+        _tell(claimed, settlements)
         return len(claimed)
 
     def _decide_together(
@@ -85,8 +89,13 @@ class Intake:
                 return self._decide_batch(readable)
             except Exception as error:  # noqa: BLE001 - whatever it is, each is then tried alone
                 _log.info("batch_taken_apart", error=type(error).__name__, size=len(readable))
-        settled = (self._decide_one(callback, told) for callback, told in readable)
-        return [settlement for settlement in settled if settlement is not None]
+        settlements = []
+        for callback, told in readable:
+            with _named(callback):
+                settlement = self._decide_one(callback, told)
+            if settlement is not None:
+                settlements.append(settlement)
+        return settlements
 
     def _decide_batch(self, readable: list[tuple[StoredCallback, StkCallback]]) -> list[Settlement]:
         unit = UnitOfWork(self._store, _cause(readable[0][0]))
@@ -110,7 +119,7 @@ class Intake:
         except (psycopg.OperationalError, PoolTimeout):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a loop: one bad callback holds up no other
-            _log.exception("callback_failed", callback=callback.callback_id)
+            _log.exception("callback_failed")
             note = f"failed: {type(error).__name__}"
             if callback.attempts >= ATTEMPTS_MAX:
                 return Settlement(callback.callback_id, note, set_aside=True)
@@ -148,10 +157,22 @@ def _cause(callback: StoredCallback) -> Cause:
 
 def _settlement(callback: StoredCallback, outcome: Outcome) -> Settlement:
     set_aside = outcome in NEEDS_A_PERSON
-    _log.info(
-        "callback_settled",
-        callback=callback.callback_id,
-        correlation_id=callback.correlation_id,
-        outcome=str(outcome),
-    )
     return Settlement(callback.callback_id, str(outcome), set_aside=set_aside)
+
+
+def _named(callback: StoredCallback) -> AbstractContextManager[None]:
+    """Every log line inside tells which callback it is about, and in the course of what."""
+    return bound_contextvars(callback=callback.callback_id, correlation_id=callback.correlation_id)
+
+
+def _tell(claimed: list[StoredCallback], settlements: list[Settlement]) -> None:
+    """Say what became of each, once it is done and noted."""
+    correlations = {callback.callback_id: callback.correlation_id for callback in claimed}
+    for settlement in settlements:
+        _log.info(
+            "callback_settled",
+            callback=settlement.callback_id,
+            correlation_id=correlations[settlement.callback_id],
+            outcome=settlement.note,
+            set_aside=settlement.set_aside,
+        )

@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
+from structlog.contextvars import bound_contextvars
 
 from consumers.mpesa.due_pushes import DuePush, DuePushes
 from domain.mpesa.sending import (
@@ -80,9 +81,9 @@ class PushSender:
                     lambda _: free.release()
                 )
 
-    def send(self, push_id: UUID) -> None:
+    def send(self, push_id: UUID, *, attempt: int = 1) -> None:
         """Send one push, unless another sender was first or it is settled."""
-        cause = Cause(_ACTOR, str(push_id))
+        cause = Cause(_ACTOR, str(push_id), f"due:send/{attempt}")
         push = dispatch(self._store, StartSending(push_id, clock.now()), cause)
         if push is None:
             return
@@ -94,7 +95,7 @@ class PushSender:
             callback_url=self._callback_url(push_id),
         )
         self._record(_command(push, outcome), cause)
-        _log.info("push_sent", correlation_id=str(push_id), outcome=type(outcome).__name__)
+        _log.info("push_sent", outcome=type(outcome).__name__)
 
     def _record(self, command: Any, cause: Cause) -> None:
         """What Safaricom answered is told once: a database that is away is waited for."""
@@ -109,13 +110,14 @@ class PushSender:
         dispatch(self._store, command, cause)
 
     def _send_guarded(self, due: DuePush) -> None:
-        try:
-            self.send(due.push_id)
-        except (Contention, psycopg.OperationalError, PoolTimeout) as error:
-            # The lease runs out and the push is taken up again, or doubted if it was sent.
-            _log.warning("push_not_recorded", push=str(due.push_id), error=type(error).__name__)
-        except Exception:  # noqa: BLE001 - the edge of a loop: one push holds up no other
-            _log.exception("push_failed", push=str(due.push_id))
+        with bound_contextvars(correlation_id=str(due.push_id)):
+            try:
+                self.send(due.push_id, attempt=due.attempts)
+            except (Contention, psycopg.OperationalError, PoolTimeout) as error:
+                # The lease runs out and the push is taken up again, or doubted if it was sent.
+                _log.warning("push_not_recorded", error=type(error).__name__)
+            except Exception:  # noqa: BLE001 - the edge of a loop: one push holds up no other
+                _log.exception("push_failed")
 
 
 _DESCRIPTIONS = {

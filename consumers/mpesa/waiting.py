@@ -7,6 +7,7 @@ import threading
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
+from structlog.contextvars import bound_contextvars
 
 from consumers.mpesa.due_pushes import DuePush, DuePushes
 from domain.mpesa.commands import RecordQueryAnswer
@@ -56,43 +57,56 @@ class PushWatch:
 
     def work_once(self) -> None:
         """Do what is due at this moment."""
-        for due in self._due.claim(
-            "doubt", wait_seconds=self._patience.answer_seconds, limit=DOUBTS_A_ROUND_MAX
-        ):
-            reason = "The answer to the request never came."
-            self._dispatch(RecordDoubt(due.push_id, reason, clock.now()), due)
-        waits = {
-            "verify": self._patience.failure_query_seconds,
-            "query": self._patience.first_query_seconds,
-        }
-        for action, wait_seconds in waits.items():
-            for due in self._due.claim(
-                action, wait_seconds=wait_seconds, limit=QUERIES_A_ROUND_MAX
-            ):
-                self._ask(due, action)
+        patience = self._patience
+        steps = (
+            ("doubt", patience.answer_seconds, DOUBTS_A_ROUND_MAX),
+            ("verify", patience.failure_query_seconds, QUERIES_A_ROUND_MAX),
+            ("query", patience.first_query_seconds, QUERIES_A_ROUND_MAX),
+        )
+        for action, wait_seconds, limit in steps:
+            for due in self._due.claim(action, wait_seconds=wait_seconds, limit=limit):
+                self._do_guarded(due, action)
 
-    def _ask(self, due: DuePush, action: str) -> None:
-        push = UnitOfWork(self._store, _cause(due)).get(Push, due.push_id)
+    def _do_guarded(self, due: DuePush, action: str) -> None:
+        with bound_contextvars(correlation_id=str(due.push_id)):
+            try:
+                self._do(due, action)
+            except (psycopg.OperationalError, PoolTimeout):
+                raise
+            except Exception:  # noqa: BLE001 - the edge of a loop: one push holds up no other
+                _log.exception("push_watch_failed", action=action)
+
+    def _do(self, due: DuePush, action: str) -> None:
+        cause = Cause(_ACTOR, str(due.push_id), f"due:{action}/{due.attempts}")
+        if action == "doubt":
+            reason = "The answer to the request never came."
+            self._dispatch(RecordDoubt(due.push_id, reason, clock.now()), cause)
+        else:
+            self._ask(due, action, cause)
+
+    def _ask(self, due: DuePush, action: str, cause: Cause) -> None:
+        push = UnitOfWork(self._store, cause).get(Push, due.push_id)
         if not push.is_open or push.checkout_request_id is None:
             return
         answer = self._client.query(checkout_request_id=push.checkout_request_id)
-        if isinstance(answer, QueryAnswer) and self._record(due, answer):
+        _log.info("push_asked_about", action=action, answer=type(answer).__name__)
+        if isinstance(answer, QueryAnswer) and self._record(due, answer, cause):
             return
         if (clock.now() - due.since).total_seconds() > self._patience.give_up_seconds:
-            self._dispatch(StopWaiting(due.push_id, clock.now()), due)
+            self._dispatch(StopWaiting(due.push_id, clock.now()), cause)
             return
         self._due.postpone(due.push_id, action, seconds=self._pause(due, answer))
 
-    def _record(self, due: DuePush, answer: QueryAnswer) -> bool:
+    def _record(self, due: DuePush, answer: QueryAnswer, cause: Cause) -> bool:
         """Whether the answer was definite."""
         command = RecordQueryAnswer(
             due.push_id, answer.result_code, answer.result_description, clock.now()
         )
-        return self._dispatch(command, due) is not Outcome.STILL_PENDING
+        return self._dispatch(command, cause) is not Outcome.STILL_PENDING
 
-    def _dispatch(self, command: object, due: DuePush) -> object:
+    def _dispatch(self, command: object, cause: Cause) -> object:
         try:
-            return dispatch(self._store, command, _cause(due))
+            return dispatch(self._store, command, cause)
         except Contention:
             return None  # whoever was faster has moved the push on
 
@@ -100,7 +114,3 @@ class PushWatch:
         backoff = self._patience.query_backoff_seconds
         pause = backoff[min(due.attempts, len(backoff)) - 1]
         return max(pause, answer.retry_after_seconds) if isinstance(answer, NotAnswered) else pause
-
-
-def _cause(due: DuePush) -> Cause:
-    return Cause(_ACTOR, str(due.push_id))

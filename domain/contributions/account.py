@@ -1,6 +1,8 @@
 """A member's account: every shilling the member has put in, and what became of it.
 
-The account is the boundary within which no balance goes below zero.
+The account is the boundary within which no balance goes below zero. It closes in the very commit
+in which its member leaves: money that is posted in that moment meets the closing, or is met by it,
+and whoever came second decides anew.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ class MemberAccount(Aggregate):
 
     TOPIC = "account"
     SNAPSHOT_EVERY = 100
+    SNAPSHOT_VERSION = 2
 
     class Opened(Created):
         """The account exists; its balances are zero."""
@@ -59,6 +62,14 @@ class MemberAccount(Aggregate):
         balance_cents: int
         contributed_cents: int
 
+    class Closed(Event):
+        """The member left; no money of theirs is here, and none comes in any more."""
+
+        TOPIC = "account.closed"
+
+        member_id: str
+        closed_on: str
+
     @event(Opened)
     def __init__(self, *, member_id: str, member_number: str) -> None:
         self.member_id = member_id
@@ -66,6 +77,7 @@ class MemberAccount(Aggregate):
         self.balances_cents = {str(kind): 0 for kind in ContributionType}
         self.contributed_cents = 0
         self.contributions: dict[str, dict[str, Any]] = {}
+        self.is_closed = False
 
     def receive(
         self,
@@ -80,6 +92,7 @@ class MemberAccount(Aggregate):
     ) -> None:
         """Take money in. A contribution that is already here changes nothing."""
         assert amount_cents > 0, "a contribution is above zero"
+        assert not self.is_closed, "who has left is asked for nothing; their money is in suspense"
         if str(contribution_id) in self.contributions:
             return
         self._received(
@@ -122,6 +135,15 @@ class MemberAccount(Aggregate):
         }
         self.balances_cents[contribution_type] = balance_cents
         self.contributed_cents = contributed_cents
+
+    def close(self, *, on: date) -> None:
+        """Let nothing in any more. One that is closed stays so."""
+        if not self.is_closed:
+            self._closed(member_id=self.member_id, closed_on=on.isoformat())
+
+    @event(Closed)
+    def _closed(self, *, member_id: str, closed_on: str) -> None:
+        self.is_closed = True
 
     def reverse(self, *, contribution_id: UUID, reason: str, reversed_on: date) -> dict[str, Any]:
         """Undo a contribution, once. Answers what was reversed.

@@ -114,8 +114,10 @@ def exit_member(command: ExitMember, store: AggregateStore) -> Member:
     day = checked_value_day(command.exited_on, today=command.today, field="exit_date")
     member = member_of(command.member_id, store)
     member.exit(reason=reason, on=day.isoformat())
-    _check_nothing_held(member, store)
+    account = _account_holding_nothing(member, store)
+    account.close(on=day)
     store.save(member)
+    store.save(account)
     return member
 
 
@@ -126,7 +128,9 @@ def erase_member(command: EraseMember, store: AggregateStore) -> Member:
     if member.belongs:
         if not command.unexited:
             raise MemberHasNotExited
-        _check_nothing_held(member, store)
+        account = _account_holding_nothing(member, store)
+        account.close(on=command.today)
+        store.save(account)
     member.erase(reason=reason, on=command.today.isoformat())
     store.save(member)
     return member
@@ -140,12 +144,13 @@ def member_of(member_id: UUID, store: AggregateStore) -> Member:
     return member
 
 
-def _check_nothing_held(member: Member, store: AggregateStore) -> None:
+def _account_holding_nothing(member: Member, store: AggregateStore) -> MemberAccount:
     account = store.get(MemberAccount, account_id(member.id))
     deposits_cents = account.balances_cents[ContributionType.MONTHLY]
     share_capital_cents = account.balances_cents[ContributionType.SHARE_CAPITAL]
     if deposits_cents or share_capital_cents:
         raise MoneyStillHeld(deposits_cents=deposits_cents, share_capital_cents=share_capital_cents)
+    return account
 
 
 def _reason(text: str) -> str:

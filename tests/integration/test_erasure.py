@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -25,7 +24,6 @@ from domain.mpesa.stk_push import Push, PushState
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import UnitOfWork
-from infra.postgres.embedded_installation import wheel_installation
 from projections.follower import pause, resume
 from projections.personal_data import PERSONAL_DATA_TABLES
 from projections.read_models import READ_MODELS
@@ -33,22 +31,9 @@ from projections.rebuild import Rebuild
 from tests.conftest import MASTER_KEY
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, PUSH, RECORD, REGISTER, open_house
 from tests.support.co_operative import CAUSE, NOW, TODAY
+from tests.support.somebody import OTHER_PHONE, PERSON, SUSPENSION, dump, traces
 
-PERSON = {
-    "first_name": "Zawadixq",
-    "last_name": "Kiplimoxq",
-    "phone": "0722 913 057",
-    "email": "zawadixq@kiplimo.example",
-    "id_number": "39174628",
-}
-OTHER_PHONE = "+254 733 915 246"
-SUSPENSION = "said qwendolo lies"
-TRACES = (
-    *("zawadixq", "kiplimo", "39174628", "qwendolo", "ws_co_"),
-    *("722913057", "722 913 057", "733915246", "733 915 246"),
-)
 WHY = "asked in writing"
-_BYTEA = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")
 
 
 @pytest.fixture
@@ -83,21 +68,6 @@ def erased(house, owner_url, member_id):
     assert done.returncode == 0, done.stderr
     assert traces(done.stdout + done.stderr) == []
     return done
-
-
-def dump(owner_url):
-    """The whole database as SQL text, and what every bytea in it says."""
-    program = wheel_installation() / "bin" / "pg_dump"
-    text = subprocess.run(
-        [program, "--dbname", owner_url], capture_output=True, text=True, check=True
-    ).stdout
-    assert "COPY event_store.events" in text
-    said = "".join(bytes.fromhex(found).decode("latin-1") for found in _BYTEA.findall(text))
-    return text + said
-
-
-def traces(text):
-    return [trace for trace in TRACES if trace in text.lower()]
 
 
 def callback(push_id, phone):
@@ -334,6 +304,8 @@ def test_a_push_whose_member_was_erased_is_not_sent(house):
 
 def test_what_we_hold_is_told_whole_and_after_the_erasure_without_the_person(house, owner_url):
     member_id, push_id = whole_life(house)
+    account = house.co_operative.load(MemberAccount, account_id(member_id))
+    house.co_operative.reverse(member_id, UUID(*account.contributions))
     told = json.loads(daystar(house, owner_url, "export-member", str(member_id)).stdout)
     assert told["profile"]["first_name"] == PERSON["first_name"]
     assert told["profile"]["phone"] == "254733915246"
@@ -349,10 +321,15 @@ def test_what_we_hold_is_told_whole_and_after_the_erasure_without_the_person(hou
     assert told["contributions"][0]["amount"] == "1000.00"
     assert told["callbacks"][0]["callbacks"] == 1
     assert all(event["actor"] for event in told["history"]["membership"])
+    assert told["history"]["account"][2]["reason"] == "typed twice"
     erased(house, owner_url, member_id)
     afterwards = daystar(house, owner_url, "export-member", str(member_id))
     assert traces(afterwards.stdout) == []
-    assert json.loads(afterwards.stdout)["profile"]["status"] == "erased"
+    held = json.loads(afterwards.stdout)
+    assert held["profile"]["status"] == "erased"
+    reasons = [event.get("reason") for event in held["history"]["membership"]]
+    assert reasons == [None, None, None, WHY], "why we forgot them stays; the person is gone"
+    assert held["history"]["account"][2]["reason"] == "typed twice"
 
 
 def test_of_somebody_unknown_nothing_is_told(house, owner_url):

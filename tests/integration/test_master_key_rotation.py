@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -52,6 +54,10 @@ def filled(owner_url, tmp_path):
         house.services.callbacks.store(
             kind="stk", subject_id=member, body=b"{}", source_address="", correlation_id="1"
         )
+        house.services.callbacks.store(
+            kind="stk", subject_id=uuid4(), body=b"{}", source_address="", correlation_id="wiped"
+        )
+        house.owner.execute("UPDATE intake.callbacks SET body = '' WHERE correlation_id = 'wiped'")
         house.owner.execute(
             "INSERT INTO mpesa.access_tokens (credentials, token) VALUES ('x', %s)",
             (house.services.keyring.encrypt(b"token"),),
@@ -97,6 +103,7 @@ def test_nothing_stays_under_the_old_key_and_everything_is_read_with_the_new_one
         house.follow()
         members = Client(house.app, filled).get(MEMBERS).json["members"]
         assert [member["first_name"] for member in members] == ["Wanjiru"]
+        house.owner.execute("DELETE FROM intake.callbacks WHERE body = ''")
         assert [kept.body for kept in house.services.callbacks.claim(10)] == [b"{}"]
     refused = command("keys", "list", master_keys=MASTER_KEY)
     assert isinstance(refused.exception, MasterKeyError)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
 from infra.mpesa.simulator.behaviours import BEHAVIOURS
 from tests.support.books import Books
-from tests.support.running_house import RunningHouse, running_house
+from tests.support.running_house import PROJECT, RunningHouse, push_body, running_house
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -62,6 +64,18 @@ DOCUMENTED: dict[str, tuple[str, int]] = {
     "internal_error": ("in_doubt", UNPAID),
     "empty_error": ("in_doubt", UNPAID),
     "soap_fault": ("in_doubt", UNPAID),
+}
+PUSH_PATH = "/daystar/v1/mpesa/stk-push"
+TALE = [
+    *("push.requested", "push.sent", "push.accepted"),
+    *("account.contribution-received", "receipt.received", "receipt.attached-to-push"),
+    *("receipt.placed", "push.succeeded"),
+]
+TOLD = {
+    ("web", "request", PUSH_PATH),
+    ("send-mpesa", "push_sent", None),
+    ("web", "request", "/hooks/stk/<token>"),
+    ("intake", "callback_settled", None),
 }
 _numbers = count(1)
 
@@ -103,6 +117,56 @@ def test_a_paid_push_becomes_a_contribution_that_accounting_pulls(house, member)
         ).fetchone()[0]
     milliseconds = (seen_at - received_at).total_seconds() * 1000
     print(f"\nfrom the callback to the accounting API: {milliseconds:.0f} ms")  # noqa: T201
+
+
+def test_one_id_tells_the_whole_tale_of_a_payment(house, member):
+    """As README tells to follow it: in the lines of all processes, and in the log."""
+    payer = member()
+    asked = house.post(PUSH_PATH, push_body(payer), headers={"X-Request-ID": f"asked-for-{payer}"})
+    assert asked.headers["X-Request-ID"] == f"asked-for-{payer}"
+    push_id = UUID(asked.json()["id"])
+    eventually(lambda: _in_state(house, push_id, "succeeded"))
+    grep, query = _as_readme_follows(push_id)
+
+    def told() -> dict[tuple[str, str, str | None], dict[str, Any]]:
+        command = ["sh", "-c", grep.replace("daystar.log", str(house.log))]
+        found = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        lines = [orjson.loads(line) for line in found.splitlines()]
+        return {(line["process"], line["event"], line.get("route")): line for line in lines}
+
+    # A process may have yet to write its line when the next one has done its part already.
+    lines = eventually(lambda: (seen := told()).keys() >= TOLD and seen, what=lambda: str(told()))
+    with house.owner() as owner:
+        events = owner.execute(query).fetchall()
+        callback_id, stored_at = owner.execute(
+            "SELECT callback_id, received_at FROM intake.callbacks WHERE subject_id = %s",
+            (push_id,),
+        ).fetchone()
+    moments = {topic: recorded_at for recorded_at, _, topic, _ in events}
+    assert [topic for _, _, topic, _ in events] == TALE
+    causes = [because["causation_id"] for _, _, _, because in events]
+    request, told_us = f"request:asked-for-{payer}", f"callback:{callback_id}"
+    assert causes == [request, "due:send/1", "due:send/1", *[told_us] * len(TALE[3:])]
+    assert lines["web", "request", PUSH_PATH]["request_id"] == f"asked-for-{payer}"
+    settled = lines["intake", "callback_settled", None]
+    assert (settled["callback"], settled["outcome"]) == (callback_id, "applied")
+
+    def written(*line: str | None) -> datetime:
+        return datetime.fromisoformat(lines[line]["timestamp"])
+
+    assert moments["push.requested"] < written("web", "request", PUSH_PATH)
+    assert moments["push.requested"] < moments["push.sent"] < stored_at
+    assert moments["push.accepted"] < written("send-mpesa", "push_sent", None)
+    assert stored_at < written("web", "request", "/hooks/stk/<token>")
+    assert stored_at < moments["account.contribution-received"]
+    assert moments["account.contribution-received"] < written("intake", "callback_settled", None)
+
+
+def _as_readme_follows(push_id: UUID) -> tuple[str, str]:
+    """README's command and its query, about this push."""
+    told = (PROJECT / "README.md").read_text().partition("**Following one payment.**")[2]
+    command, query = re.findall(r"```(?:sql)?\n(.*?)\n```", told, re.DOTALL)[:2]
+    return command.replace("PUSH_ID", str(push_id)), query.replace("PUSH_ID", str(push_id))
 
 
 def test_a_callback_told_five_times_while_a_query_answers_posts_once(house, member):
@@ -164,6 +228,12 @@ def test_each_behaviour_of_mpesa_ends_in_its_documented_state(house, member):
         amounts = [each["amount"] for each in house.contributions(payers[name])]
         assert amounts == ([f"{cents // 100}.00"] if cents else []), name
 
+    asked_about = {
+        line["correlation_id"]
+        for line in map(orjson.loads, house.log.read_text().splitlines())
+        if line["event"] == "push_asked_about"
+    }
+    assert str(pushes["no_callback"]) in asked_about
     ours = {house.transaction(push_id)["account_reference"] for push_id in pushes.values()}
     ledger = [row for row in house.ledger() if row["account_reference"] in ours]
     with house.services() as services:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+import app.cli.up as starting
+from domain.api_keys.handlers import RevokeApiKey
+from infra.event_store.dispatch import dispatch
+from infra.event_store.unit_of_work import Cause
 from infra.keyring import new_master_key
+from infra.settings import SettingsError, read_settings
 from tests.support.databases import Databases
+from tests.support.meanwhile import going_on
 from tests.support.running_house import MEMBERS, RunningHouse, end, running_house
 from tests.support.waiting import eventually
 
@@ -80,6 +93,32 @@ def test_a_house_starts_again_from_what_it_left_behind(tmp_path):
         assert house.get(MEMBERS).json()["pagination"]["total_items"] == members
         house.push(payer, "1600.00")
         eventually(lambda: len(house.contributions(payer)) == 2)
+        _start_in_the_moment_of_a_kill(house)
+        assert len(house.contributions(payer)) == 2
+
+
+def _start_in_the_moment_of_a_kill(house: RunningHouse) -> None:
+    """The children have yet to notice, and hold the ports: here, for as long as we say."""
+    orphans = {process.process_id for process in house.processes()}
+    web = house.children()["web"]
+    os.kill(web, signal.SIGSTOP)
+    house.kill_supervisor()
+    with ThreadPoolExecutor(1) as threads:
+        started = threads.submit(house.start)
+        eventually(lambda: '"port_awaited"' in house.log_tail() or started.done())
+        os.kill(web, signal.SIGCONT)
+        started.result()
+    assert not orphans & {process.process_id for process in house.processes()}
+
+
+def test_a_port_that_stays_taken_is_named(monkeypatch):
+    """Whoever has it is no child of ours, and does not end."""
+    monkeypatch.setattr(starting, "PORT_SECONDS_MAX", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        monkeypatch.setenv("DAYSTAR_PORT", str(port))
+        with pytest.raises(SettingsError, match=f"Port {port} is taken; set DAYSTAR_PORT"):
+            starting._check_ports(read_settings())
 
 
 def test_an_issued_key_stands_alone_on_the_last_line_and_opens_the_running_house(house):
@@ -99,6 +138,44 @@ def test_a_revoked_key_opens_nothing_at_any_worker_a_second_later(house):
     assert len(house.web_workers()) == 2
     eventually(lambda: time.monotonic() > revoked_at + 1.0)
     assert _statuses(house, key) == {401}
+
+
+def test_a_revoked_key_is_refused_over_connections_that_both_workers_keep_open(house):
+    """Each worker knows the key by heart when it is revoked, and is asked without a pause."""
+    key_id, key = _issue(house, "QuickBooks", "read_members")
+    with ExitStack() as kept:
+        open_to = _kept_connections(house, key, kept)
+        _revoke_while_asking(house, key_id, key, open_to)
+
+
+def _revoke_while_asking(
+    house: RunningHouse, key_id: str, key: str, open_to: dict[int, list[HTTPConnection]]
+) -> None:
+    answers: dict[int, list[tuple[float, int]]] = {worker: [] for worker in open_to}
+    places = _places(open_to)
+
+    def ask_on(worker: int, connection: HTTPConnection, stop: threading.Event) -> None:
+        while not stop.is_set():
+            asked_at = time.monotonic()
+            answers[worker].append((asked_at, _status(connection, key)))
+
+    asking = [
+        partial(ask_on, worker, connection)
+        for worker, connections in open_to.items()
+        for connection in connections
+    ]
+    with house.services() as services, going_on(*asking):
+        dispatch(services.store, RevokeApiKey(UUID(key_id), "laptop stolen"), Cause("test", "-"))
+        revoked_at = time.monotonic()
+        eventually(lambda: all(told[-1][0] > revoked_at + 1.5 for told in answers.values()))
+    for told in answers.values():
+        assert min(told)[1] == 200
+        assert {status for asked_at, status in told if asked_at > revoked_at + 1.0} == {401}
+    assert _places(open_to) == places, "over the same connections"
+
+
+def _places(open_to: dict[int, list[HTTPConnection]]) -> set[object]:
+    return {each.sock.getsockname() for kept in open_to.values() for each in kept}
 
 
 def test_a_rotated_key_and_its_successor_both_open_while_they_overlap(house):
@@ -211,3 +288,40 @@ def _statuses(house: RunningHouse, key: str) -> set[int]:
         return set(
             threads.map(lambda _: house.get(MEMBERS, key=key).status_code, range(CONNECTIONS))
         )
+
+
+def _status(connection: HTTPConnection, key: str) -> int:
+    """What is answered over this very connection, which stays open."""
+    connection.request("GET", MEMBERS, headers={"X-API-Key": key})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def _kept_connections(
+    house: RunningHouse, key: str, kept: ExitStack
+) -> dict[int, list[HTTPConnection]]:
+    """Warm connections by the worker that holds their other end, two at least for each."""
+    found: dict[int, list[HTTPConnection]] = {worker: [] for worker in house.web_workers()}
+    assert len(found) == 2
+    for _ in range(CONNECTIONS):
+        connection = HTTPConnection("127.0.0.1", house.port)
+        kept.callback(connection.close)
+        assert _status(connection, key) == 200
+        found[_holder(house, connection)].append(connection)
+        if min(map(len, found.values())) >= 2:
+            return {worker: connections[:2] for worker, connections in found.items()}
+    raise AssertionError(f"one worker took all connections: {found}")
+
+
+def _holder(house: RunningHouse, connection: HTTPConnection) -> int:
+    """Which worker has accepted it: the kernel knows each socket by a number."""
+    local = f"0100007F:{connection.sock.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (number,) = [row[9] for row in rows if row[2] == local]
+    for worker in house.web_workers():
+        for descriptor in Path(f"/proc/{worker}/fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()) == f"socket:[{number}]":
+                    return worker
+    raise AssertionError("no worker holds it")

@@ -8,8 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def going_on(*works: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Work that goes on in threads meanwhile; what goes wrong there fails the test."""
+def going_on(
+    *works: Callable[[threading.Event], None], failed: threading.Event | None = None
+) -> Iterator[None]:
+    """Work that goes on in threads meanwhile; what goes wrong there fails the test.
+
+    `failed` is set at once when something does, so that nobody need wait for the end.
+    """
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -18,6 +23,8 @@ def going_on(*works: Callable[[threading.Event], None]) -> Iterator[None]:
             work(stop)
         except BaseException as error:  # noqa: BLE001 (told to the test's own thread)
             failures.append(error)
+            if failed is not None:
+                failed.set()
 
     threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
     for thread in threads:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,7 @@ class RunningHouse:
         self.simulator_url = f"http://127.0.0.1:{self.simulator_port}"
         self.log = data_directory.parent / f"{data_directory.name}.log"
         self.supervisor: subprocess.Popen[str] | None = None
+        self.output: list[str] = []  # what it has said on standard output
 
     # Starting and ending.
 
@@ -89,6 +90,7 @@ class RunningHouse:
         def listen() -> None:
             with output:
                 for line in output:
+                    self.output.append(line)
                     if line == f"ready {self.url}\n":
                         ready.set()
 
@@ -175,7 +177,12 @@ class RunningHouse:
         )
 
     def post(
-        self, path: str, body: Any, *, idempotency_key: str | None = None
+        self,
+        path: str,
+        body: Any,
+        *,
+        idempotency_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
         return requests.post(
             self.url + path,
@@ -183,6 +190,7 @@ class RunningHouse:
             headers={
                 "X-API-Key": self.key,
                 "Idempotency-Key": idempotency_key or uuid4().hex,
+                **(headers or {}),
             },
             timeout=ANSWER_SECONDS_MAX,
         )
@@ -238,6 +246,18 @@ class RunningHouse:
             text=True,
             timeout=STOP_SECONDS_MAX,
             check=False,
+        )
+
+    def beginning(self, *words: str) -> subprocess.Popen[str]:
+        """A command of `daystar` beside the house that is not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "app", *words],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     # What stands behind the doors.

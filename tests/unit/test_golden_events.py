@@ -21,6 +21,7 @@ from infra.event_store.mapper import key_owner, open_fields, upcast
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "events"
 FROZEN_TOPICS = (
+    "account.closed",
     "account.contribution-received",
     "account.contribution-reversed",
     "account.opened",

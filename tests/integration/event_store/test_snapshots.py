@@ -51,11 +51,11 @@ def test_a_snapshot_is_taken_every_hundred_versions(co_operative):
     many_contributions(co_operative, member, 98)
     assert snapshots(co_operative) == []
     co_operative.contribution(member)
-    assert snapshots(co_operative) == [(account_id(member), 100, "account/1")]
+    assert snapshots(co_operative) == [(account_id(member), 100, "account/2")]
     many_contributions(co_operative, member, 99)
-    assert snapshots(co_operative) == [(account_id(member), 100, "account/1")]
+    assert snapshots(co_operative) == [(account_id(member), 100, "account/2")]
     many_contributions(co_operative, member, 2)
-    assert snapshots(co_operative) == [(account_id(member), 201, "account/1")]
+    assert snapshots(co_operative) == [(account_id(member), 201, "account/2")]
 
 
 def test_with_a_snapshot_the_account_is_the_same_as_without(co_operative):

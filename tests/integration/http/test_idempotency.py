@@ -12,9 +12,15 @@ import pytest
 from app.operations.contributions import RecordedAnswer
 from app.operations.members import RegisteredAnswer
 from app.operations.mpesa import PushAnswer
+from infra.event_store.dispatch import dispatch
+from infra.event_store.errors import IdempotencyClaimLapsed
 from infra.idempotency import CLAIM_SECONDS, Claim, IdempotencyKeys
+from infra.postgres.pool import open_pool
 from tests.integration.http.house import ALL_PERMISSIONS, PUSH, RECORD, assert_refused
 from tests.integration.http.requests_of_every_kind import COMMANDS, MONEY_COMMANDS, Premises
+from tests.support.co_operative import CAUSE
+from tests.support.commits import contribution
+from tests.support.waiting import eventually
 
 AT_ONCE = 8
 ANSWERS = {
@@ -176,12 +182,13 @@ def test_after_a_refusal_the_key_serves_the_corrected_request(own, command, wron
     assert own.client.post(path, body, headers=keyed()).status_code in {201, 202}
 
 
-def dead_claim(own, path, key, body):
-    """A claim whose process died before it acted."""
-    keys = IdempotencyKeys(own.house.services.pool, own.house.services.keyring)
+def dead_claim(own, path, key, body, *, pool=None):
+    """A claim whose request died before it acted."""
+    keys = IdempotencyKeys(pool or own.house.services.pool, own.house.services.keyring)
     key_id = own.house.services.key_check.caller(own.client.key).key_id
     claim = keys.claim(scope=f"{key_id}\nPOST\n{path}", key=key, body=body)
     assert isinstance(claim, Claim)
+    return claim
 
 
 def let_time_pass(own, seconds):
@@ -203,6 +210,39 @@ def test_a_claim_left_by_a_dead_process_holds_for_a_while_and_then_lapses(own):
     assert own.client.post(path, body, headers=keyed()).status_code == 409
     let_time_pass(own, 6)
     assert own.client.post(path, body, headers=keyed()).status_code == 201
+
+
+def test_a_claim_ends_with_the_process_that_made_it(own, owner_url):
+    """With its connections, that is: a process that is killed loses them at once."""
+    path, body = own.command("record")
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    with open_pool(owner_url, size_max=1) as of_another:
+        dead_claim(own, path, "the-key", canonical, pool=of_another)
+        assert own.client.post(path, body, headers=keyed()).status_code == 409
+
+    def served():
+        return own.client.post(path, body, headers=keyed()).status_code == 201
+
+    eventually(served, within=CLAIM_SECONDS / 3)
+
+
+def test_who_was_taken_for_dead_does_nothing_any_more(own, owner_url):
+    """Its session ended while it was at work: whoever asked again has the claim, and the effect."""
+    path, body = own.command("record")
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    with open_pool(owner_url, size_max=1) as of_another:
+        claim = dead_claim(own, path, "the-key", canonical, pool=of_another)
+    eventually(lambda: own.client.post(path, body, headers=keyed()).status_code == 201)
+    keys = own.house.services.idempotency
+    before = effects(own.house)
+    with pytest.raises(IdempotencyClaimLapsed):
+        dispatch(
+            own.house.services.store,
+            contribution(own.member_id),
+            CAUSE,
+            answer=lambda _: keys.answer(claim, status=201, body=b"{}"),
+        )
+    assert effects(own.house) == before
 
 
 def test_while_a_key_is_claimed_another_body_is_refused(own):

@@ -136,16 +136,51 @@ def test_old_usage_is_forgotten(house):
     assert house.count("api.usage") == 2
 
 
-def test_settled_callbacks_are_forgotten_and_those_that_wait_for_a_person_are_not(house):
-    for state, settled in (("done", 91), ("done", 89), ("set_aside", 400), ("waiting", None)):
+def test_settled_callbacks_are_forgotten_and_those_that_waited_for_a_person_lose_their_words(house):
+    kept = (("done", 91), ("done", 89), ("set_aside", 400), ("set_aside", 364), ("waiting", None))
+    for state, settled in kept:
         house.owner.execute(
             "INSERT INTO intake.callbacks (kind, subject_id, body_mac, body, source_address,"
-            " correlation_id, state, settled_at) VALUES ('stk', gen_random_uuid(), '', '', '', '',"
-            " %s, now() - make_interval(days => %s))",
+            " correlation_id, state, settled_at, note) VALUES ('stk', gen_random_uuid(), 'mac',"
+            " 'words', '', '', %s, now() - make_interval(days => %s), 'why')",
             (state, settled),
         )
-    assert house.services.callbacks.expire(days=90) == 1
-    assert house.count("intake.callbacks") == 3
+    callbacks = house.services.callbacks
+    assert callbacks.expire(days=90) == 1
+    assert callbacks.wipe_set_aside(days=365) == 1
+    assert callbacks.wipe_set_aside(days=365) == 0
+    rows = house.owner.execute(
+        "SELECT state, body, body_mac, note FROM intake.callbacks ORDER BY callback_id"
+    ).fetchall()
+    assert [(state, body) for state, body, _, _ in rows] == [
+        ("done", b"words"),
+        ("set_aside", b""),
+        ("set_aside", b"words"),
+        ("waiting", b"words"),
+    ]
+    assert [(mac == b"mac", note) for _, _, mac, note in rows] == [
+        (True, "why"),
+        (False, "why"),
+        (True, "why"),
+        (True, "why"),
+    ]
+
+
+def test_a_callback_we_took_in_is_counted_and_one_we_refused_is_noted_too(house):
+    push_id = house.co_operative.accepted_push(house.member())
+    safaricom, token = (
+        Client(house.app, None),
+        house.services.keyring.callback_token("stk", push_id),
+    )
+    for path in (f"/hooks/stk/{token}", "/hooks/stk/nobodys", f"/hooks/stk/{token}"):
+        safaricom.post_bytes(path, b"{}")
+    route = "/hooks/stk/<token>"
+    assert usage(house) == [(None, "127.0.0.1", "POST", route, 404)]
+    counted = house.owner.execute(
+        "SELECT status, requests FROM api.request_totals WHERE endpoint = %s ORDER BY status",
+        (route,),
+    ).fetchall()
+    assert counted == [(200, 2), (404, 1)]
 
 
 def test_the_list_of_keys_tells_the_last_use(house, owner_url, tmp_path, monkeypatch):
