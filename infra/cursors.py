@@ -46,4 +46,4 @@ def open_cursor(keyring: Keyring, cursor: str, *, question: str) -> list[Any]:
 
 
 def _mac(keyring: Keyring, question: str, payload: bytes) -> bytes:
-    return keyring.digest("cursor", f"{question}\n{payload.hex()}")[:_MAC_BYTES]
+    return keyring.digest("cursor/2", f"{question}\n{payload.hex()}")[:_MAC_BYTES]
