@@ -33,9 +33,9 @@ def cents_from_text(text: str, *, field: str = "amount") -> int:
 
 def text_from_cents(amount_cents: int) -> str:
     """The amount as the wire carries it: "1500.50"."""
-    sign = "-" if amount_cents < 0 else ""
-    shillings, cents = divmod(abs(amount_cents), CENTS_PER_SHILLING)
-    return f"{sign}{shillings}.{cents:02d}"
+    if amount_cents < 0:
+        return "-" + text_from_cents(-amount_cents)
+    return f"{amount_cents // CENTS_PER_SHILLING}.{amount_cents % CENTS_PER_SHILLING:02d}"
 
 
 def whole_shillings_up(amount_cents: int) -> int:

@@ -1,7 +1,7 @@
 """One batch of events into one read model: fold in memory, write at once, move the position.
 
 Rows and position are one transaction, fenced by the position one expected. The same code serves the
-follower (live, small batches) and a rebuild (a shadow schema, large ones).
+follower (live, small batches) and a rebuild (a shadow schema, large ones, several folded together).
 """
 
 from __future__ import annotations
@@ -28,6 +28,60 @@ class OtherFollower(Exception):
     """Another process moved this read model on."""
 
 
+class PendingRows:
+    """What folded events change in one read model, until it is written."""
+
+    def __init__(self, model: ReadModel, schema: str) -> None:
+        self._model = model
+        self._schema = schema
+        self._rows = model.rows(schema)
+
+    @property
+    def values_pending(self) -> int:
+        """How many values wait to be written."""
+        return sum(table.values_pending for table in self._rows.values())
+
+    def fold(self, events: list[RecordedEvent]) -> None:
+        """Let events change rows in memory.
+
+        Raises:
+            ProjectionFailure: a fold could not take an event.
+        """
+        folds = self._model.folds
+        rows = self._rows
+        for event in events:
+            try:
+                fold = folds.get(event.topic)
+                if fold is not None:
+                    fold(event, rows)
+            except Exception as error:  # one projection stops and says so
+                reason = f"{event.topic}: {type(error).__name__}: {brief(error)}"
+                raise ProjectionFailure(event.position, reason) from error
+
+    def write(self, cursor: Cursor[TupleRow], *, after: int, end: int) -> None:
+        """Write the rows and move the position, in the caller's transaction.
+
+        The advisory lock keeps a batch and the swap of a rebuild apart: no batch writes to two
+        schemas.
+
+        Raises:
+            OtherFollower: the position was not the expected one.
+        """
+        # Rows and position stand or fall together: what a crash loses is folded again.
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        lock_batches(cursor, self._model)
+        cursor.execute(
+            sql.SQL(
+                "UPDATE {}.position SET position = %s, updated_at = now() WHERE position = %s"
+            ).format(sql.Identifier(self._schema)),
+            (end, after),
+        )
+        if cursor.rowcount != 1:
+            raise OtherFollower
+        for table in self._rows.values():
+            table.write(cursor)
+
+
 def apply_batch(
     cursor: Cursor[TupleRow],
     model: ReadModel,
@@ -37,34 +91,15 @@ def apply_batch(
     after: int,
     end: int,
 ) -> None:
-    """Fold events into the model's tables in a schema, in the caller's transaction.
-
-    The advisory lock keeps a batch and the swap of a rebuild apart: no batch writes to two schemas.
+    """Fold events and write what they change, in the caller's transaction.
 
     Raises:
         ProjectionFailure: a fold could not take an event.
         OtherFollower: the position was not the expected one.
     """
-    rows = model.rows(schema)
-    for event in events:
-        try:
-            model.fold(event, rows)
-        except Exception as error:  # one projection stops and says so
-            reason = f"{event.topic}: {type(error).__name__}: {brief(error)}"
-            raise ProjectionFailure(event.position, reason) from error
-    # Rows and position stand or fall together: what a crash loses is folded again.
-    cursor.execute("SET LOCAL synchronous_commit = off")
-    lock_batches(cursor, model)
-    cursor.execute(
-        sql.SQL(
-            "UPDATE {}.position SET position = %s, updated_at = now() WHERE position = %s"
-        ).format(sql.Identifier(schema)),
-        (end, after),
-    )
-    if cursor.rowcount != 1:
-        raise OtherFollower
-    for table in rows.values():
-        table.write(cursor)
+    pending = PendingRows(model, schema)
+    pending.fold(events)
+    pending.write(cursor, after=after, end=end)
 
 
 def lock_batches(cursor: Cursor[TupleRow], model: ReadModel) -> None:

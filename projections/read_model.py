@@ -37,9 +37,3 @@ class ReadModel:
         return {
             table: Rows(schema=schema, table=table, key=key) for table, key in self.keys.items()
         }
-
-    def fold(self, event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-        """Let one event change the rows."""
-        fold = self.folds.get(event.topic)
-        if fold is not None:
-            fold(event, rows)

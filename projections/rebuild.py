@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,13 +21,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from infra.errors import InfrastructureError
-from infra.event_store.reader import LogReader
-from projections.batch import apply_batch, lock_batches
+from infra.event_store.reader import Batch, LogReader
+from projections.batch import PendingRows, apply_batch, lock_batches
 from projections.follower import BEYOND_THE_LOG
 from projections.installation import drop_schema, make_indexes, make_tables, schema_name
 from projections.read_model import ReadModel
 
-BATCH_EVENTS = 20_000
+BATCH_EVENTS = 10_000
+PENDING_VALUES_MAX = 250_000  # some 25 MB, and as much again while it is written
 SWAP_LOCK_MILLISECONDS = 10_000  # a follower's batch takes far less
 DROP_LOCK_MILLISECONDS = 500
 # The server would finish a long statement of a rebuild that was killed, and hold up the next.
@@ -124,6 +126,7 @@ class Rebuild:
             try:
                 with connection.transaction():
                     make_tables(connection, self._model, self._shadow)
+                self._reader.settle()
                 position = self._fill(connection, 0, _position(connection, self._live))
                 self._tell("indexing", position)
                 make_indexes(connection, self._model, self._shadow)
@@ -158,28 +161,41 @@ class Rebuild:
         return psycopg.connect(self._owner_url, options=options, autocommit=autocommit)
 
     def _fill(self, connection: Connection[TupleRow], after: int, until: int) -> int:
-        """Fold the log into the shadow, to the end of the commit at `until`."""
-        while after < until:
-            _require(not self._cancelled.is_set(), "Cancelled")
-            batch = self._reader.read(
-                after, limit=BATCH_EVENTS, topics=self._model.topics, until=until
-            )
-            if batch.end == after:
-                time.sleep(0.01)  # a commit below `until` is still under way
-                continue
-            with connection.transaction():
-                apply_batch(
-                    connection.cursor(),
-                    self._model,
-                    self._shadow,
-                    batch.events,
-                    after=after,
-                    end=batch.end,
-                )
-            self._events += len(batch.events)
-            after = batch.end
-            self._tell("filling", after)
-        return after
+        """Fold the log into the shadow, to the end of the commit at `until`.
+
+        Reading, folding and writing go on at once, a thread each. Rows changed again and again,
+        such as balances, wait in memory until there are many.
+        """
+        read = after
+        pending = PendingRows(self._model, self._shadow)
+        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
+            coming = reading.submit(self._read, read, until)
+            going = writing.submit(lambda: None)
+            while read < until:
+                _require(not self._cancelled.is_set(), "Cancelled")
+                batch = coming.result()
+                if batch.end == read:
+                    time.sleep(0.01)  # a commit below `until` is still under way
+                coming = reading.submit(self._read, batch.end, until)
+                pending.fold(batch.events)
+                self._events += len(batch.events)
+                read = batch.end
+                if pending.values_pending >= PENDING_VALUES_MAX or read >= until:
+                    going.result()
+                    going = writing.submit(self._write, connection, pending, after, read)
+                    pending, after = PendingRows(self._model, self._shadow), read
+                self._tell("filling", read)
+            going.result()
+        return read
+
+    def _write(
+        self, connection: Connection[TupleRow], pending: PendingRows, after: int, end: int
+    ) -> None:
+        with connection.transaction():
+            pending.write(connection.cursor(), after=after, end=end)
+
+    def _read(self, after: int, until: int) -> Batch:
+        return self._reader.read(after, limit=BATCH_EVENTS, topics=self._model.topics, until=until)
 
     def _compare(self, connection: Connection[TupleRow], after: int) -> Comparison:
         """Read both at the live model's position of one moment; the live one goes on meanwhile."""
@@ -296,7 +312,7 @@ def _summary(
     ]
     row = connection.execute(
         sql.SQL(
-            "SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text {sums}"
+            "SELECT count(*), coalesce(sum(hash_record_extended(t, 0)), 0)::text {sums}"
             " FROM {table} AS t"
         ).format(
             sums=sql.SQL("").join(sql.SQL(", ") + part for part in sums),

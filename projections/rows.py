@@ -2,17 +2,20 @@
 
 Events carry the result of each change, so a fold only assigns: it adds a row, sets some of its
 columns, or removes it, and never needs to read what is there. Each kind of change is one statement,
-however many rows: PostgreSQL reads them from one JSON parameter.
+however many rows: PostgreSQL reads them from one JSON parameter, or, where many are added, by COPY.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from operator import itemgetter
 from typing import Any
 
 import orjson
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
+
+COPY_ROWS_MIN = 200  # below it, the three messages of a COPY cost more than they save
 
 
 class RowMissing(Exception):
@@ -31,9 +34,19 @@ class Rows:
         self._removed: set[str] = set()
         self._swept: list[tuple[str, str, dict[str, Any]]] = []
 
+    @property
+    def values_pending(self) -> int:
+        """How many values wait to be written: about how much memory they take."""
+        added = len(self._added) * len(next(iter(self._added.values()), ()))
+        return added + sum(map(len, self._changed.values())) + len(self._removed)
+
     def add(self, key: str, **columns: Any) -> None:
-        """A row that was not there before, or was just removed, with all its columns."""
-        self._added[key] = {self._key: key, **columns}
+        """A row that was not there before, or was just removed, with all its columns.
+
+        Values are text, numbers, booleans or None: a few rows go as JSON, many by COPY.
+        """
+        columns[self._key] = key
+        self._added[key] = columns
 
     def set(self, key: str, **columns: Any) -> None:
         """New values for some columns of a row that is there."""
@@ -68,10 +81,9 @@ class Rows:
                 (sorted(self._removed),),
             )
         if self._added:
-            rows = [row for _, row in sorted(self._added.items())]
-            cursor.execute(self._insert(list(rows[0])), (orjson.dumps(rows).decode(),))
+            self._insert(cursor, [self._added[key] for key in sorted(self._added)])
         by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        for _, row in sorted(self._changed.items()):
+        for row in [self._changed[key] for key in sorted(self._changed)]:
             by_columns[tuple(sorted(row))].append(row)
         for columns, rows in by_columns.items():
             cursor.execute(self._update(columns), (orjson.dumps(rows).decode(),))
@@ -83,12 +95,22 @@ class Rows:
         for column, value, changed in self._swept:
             cursor.execute(self._sweep(column, tuple(changed)), (*changed.values(), value))
 
-    def _insert(self, columns: list[str]) -> sql.Composed:
+    def _insert(self, cursor: Cursor[TupleRow], rows: list[dict[str, Any]]) -> None:
+        columns = list(rows[0])
         names = sql.SQL(", ").join(map(sql.Identifier, columns))
-        return sql.SQL(
-            "INSERT INTO {table} ({names})"
-            " SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
-        ).format(table=self._table, names=names)
+        if len(rows) < COPY_ROWS_MIN:
+            statement = sql.SQL(
+                "INSERT INTO {table} ({names})"
+                " SELECT {names} FROM json_populate_recordset(NULL::{table}, %s)"
+            )
+            cursor.execute(
+                statement.format(table=self._table, names=names), (orjson.dumps(rows).decode(),)
+            )
+            return
+        statement = sql.SQL("COPY {table} ({names}) FROM STDIN")
+        with cursor.copy(statement.format(table=self._table, names=names)) as copy:
+            for values in map(itemgetter(*columns), rows):
+                copy.write_row(values)
 
     def _update(self, columns: tuple[str, ...]) -> sql.Composed:
         assignments = sql.SQL(", ").join(

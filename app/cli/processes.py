@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -24,6 +25,7 @@ from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.settings import Settings, SettingsError, read_settings, simulator_credentials
 
 HOUSEKEEPING_SECONDS = 3_600.0
+_COLLECT_EVERY_OBJECTS = 200_000
 _log = structlog.get_logger()
 
 
@@ -53,7 +55,18 @@ def follow() -> None:
 
     Example: daystar follow
     """
+    collect_garbage_seldom()
     _run("follow", lambda services: [services.follower().run])
+
+
+def collect_garbage_seldom() -> None:
+    """For processes that read the log in large batches.
+
+    Events and rows are freed by their reference counts; looking through tens of thousands of them
+    for cycles, again and again, takes a quarter of the time.
+    """
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY_OBJECTS, 20, 100)
 
 
 @click.group()

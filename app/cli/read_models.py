@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rich.text import Text
 
 from app.cli.administration import administrator
+from app.cli.processes import collect_garbage_seldom
 from app.wiring import Services, database_urls
 from infra import clock
 from infra.errors import InfrastructureError
@@ -108,6 +109,7 @@ def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
     if (name is None) == (not everything):
         raise click.UsageError("Name a read model, or say --all.")
     models = list(READ_MODELS.values()) if everything else [READ_MODELS[name or ""]]
+    collect_garbage_seldom()
     cancelled = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: cancelled.set())

@@ -10,11 +10,11 @@ this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -31,12 +31,20 @@ from infra.postgres.pool import borrowed
 
 BATCH_EVENTS = 5_000
 POSITION_MAX = 2**63 - 1
+SETTLED_COMMITS_MAX = 100_000  # a read of rare topics looks at no more commits than these
 _APPEND_LOCK = 4803221
+_HOLDER_POLL_SECONDS = 0.005
 
 _SELECT_AFTER = """
-SELECT position, stream_id, stream_version, topic, state, recorded_at, metadata
+SELECT position, stream_id::text, topic, state
 FROM event_store.events WHERE position > %s AND position <= %s ORDER BY position LIMIT %s
 """
+_SELECT_TOPICS_AFTER = """
+SELECT position, stream_id::text, topic, state
+FROM event_store.events WHERE position > %s AND position <= %s AND topic = ANY(%s)
+ORDER BY position LIMIT %s
+"""
+_SELECT_LAST = "SELECT max(position) FROM event_store.events WHERE position <= %s"
 _SELECT_HOLDERS = """
 SELECT virtualtransaction FROM pg_locks
 WHERE locktype = 'advisory' AND granted AND objsubid = 1
@@ -45,17 +53,16 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
-    """An event as followers see it: a decoded payload and where it stands in the log."""
+class RecordedEvent(NamedTuple):
+    """An event as followers fold it: where it stands in the log, and its decoded payload.
+
+    No more than that, and the stream's id as text: a rebuild makes millions of them.
+    """
 
     position: int
-    stream_id: UUID
-    stream_version: int
+    stream_id: str
     topic: str
     data: dict[str, Any]
-    recorded_at: datetime
-    metadata: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Batch:
     end: int
 
 
-_Row = tuple[int, UUID, int, str, bytes, datetime, bytes]
+_Row = tuple[int, str, str, bytes]
 
 
 class LogReader:
@@ -91,15 +98,49 @@ class LogReader:
 
         `until` is the end of a commit that was read before.
         """
+        limit = max(limit, EVENTS_PER_COMMIT_MAX + 1)
+        settled = self._settled_below * POSITIONS_PER_COMMIT - 1
+        if topics is not None and after < settled:
+            rows, end = self._wanted(after, limit, min(until, settled), topics)
+            if end > after:
+                return Batch(self._decoded(rows, topics), end)
         rows = self._visible(after, limit, until)
-        events = list(self._decoded(rows, topics))
-        return Batch(events, rows[-1][0] if rows else after)
+        if len(rows) > limit - EVENTS_PER_COMMIT_MAX:
+            self._settle(self.head() // POSITIONS_PER_COMMIT)  # there is far to go
+        return Batch(self._decoded(rows, topics), rows[-1][0] if rows else after)
+
+    def settle(self) -> None:
+        """Wait until whatever was begun before what is visible now is visible too, or dead.
+
+        Reading that far then looks for no holes and leaves unwanted topics to the database.
+        """
+        seen = self.head() // POSITIONS_PER_COMMIT
+        while self._settled_below < seen:
+            if not self._settle(seen):
+                time.sleep(_HOLDER_POLL_SECONDS)
 
     def head(self) -> int:
         """The highest visible position, 0 for an empty log."""
         with borrowed(self._pool) as connection:
             row = connection.execute("SELECT max(position) FROM event_store.events").fetchone()
         return row[0] or 0 if row else 0
+
+    def _wanted(
+        self, after: int, limit: int, until: int, topics: frozenset[str]
+    ) -> tuple[list[_Row], int]:
+        """The wanted events among commits none of which is under way any more."""
+        until = min(until, after + SETTLED_COMMITS_MAX * POSITIONS_PER_COMMIT)
+        with borrowed(self._pool) as connection:
+            rows: list[_Row] = connection.execute(
+                _SELECT_TOPICS_AFTER,
+                (after, until, [*topics, Member.Erased.TOPIC], limit),
+                prepare=True,
+                binary=True,
+            ).fetchall()
+            if len(rows) == limit:
+                return _whole_commits(rows)
+            last = connection.execute(_SELECT_LAST, (until,), prepare=True).fetchone()
+        return rows, last[0] if last and last[0] else after
 
     def _visible(self, after: int, limit: int, until: int) -> list[_Row]:
         while True:
@@ -109,18 +150,11 @@ class LogReader:
                 return safe
 
     def _fetch(self, after: int, limit: int, until: int) -> list[_Row]:
-        limit = max(limit, EVENTS_PER_COMMIT_MAX + 1)
         with borrowed(self._pool) as connection:
             rows: list[_Row] = connection.execute(
                 _SELECT_AFTER, (after, until, limit), prepare=True, binary=True
             ).fetchall()
-        if len(rows) < limit:
-            return rows
-        # The limit may have cut the last commit in two: leave it for the next read.
-        cut = rows[-1][0] // POSITIONS_PER_COMMIT
-        while rows[-1][0] // POSITIONS_PER_COMMIT == cut:
-            rows.pop()
-        return rows
+        return rows if len(rows) < limit else _whole_commits(rows)[0]
 
     def _before_first_hole(self, rows: list[_Row], after: int) -> list[_Row]:
         expected = after // POSITIONS_PER_COMMIT + 1
@@ -150,28 +184,44 @@ class LogReader:
             rows = connection.execute(_SELECT_HOLDERS, (_APPEND_LOCK,), prepare=True).fetchall()
         return frozenset(row[0] for row in rows)
 
-    def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> Iterator[RecordedEvent]:
+    def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> list[RecordedEvent]:
         # From here on nobody erased is read in clear, though their key was in memory until now.
-        self._keys.forget(row[1] for row in rows if row[3] == Member.Erased.TOPIC)
-        decoded: list[tuple[_Row, dict[str, Any]]] = [
-            (row, _payload(row)) for row in rows if topics is None or row[3] in topics
+        self._keys.forget(UUID(row[1]) for row in rows if row[2] == Member.Erased.TOPIC)
+        if topics is not None:
+            rows = [row for row in rows if row[2] in topics]
+        if not rows:
+            return []
+        positions, stream_ids, row_topics, states = zip(*rows, strict=True)
+        payloads = _payloads(row_topics, states)
+        events = list(map(RecordedEvent, positions, stream_ids, row_topics, payloads))
+        self._open([n for n, topic in enumerate(row_topics) if topic in _PERSONAL], events)
+        return events
+
+    def _open(self, personal: list[int], events: list[RecordedEvent]) -> None:
+        """Put the personal fields of some of the events in clear."""
+        if not personal:
+            return
+        streams = [UUID(events[index].stream_id) for index in personal]
+        kinds = [_PERSONAL[events[index].topic] for index in personal]
+        owners = [
+            key_owner(kind, events[index].data, stream_id)
+            for index, kind, stream_id in zip(personal, kinds, streams, strict=True)
         ]
-        owners = {
-            key_owner(kind, state, row[1])
-            for row, state in decoded
-            if (kind := _personal(row[3])) is not None
-        }
-        keys = self._keys.get_many(owners) if owners else {}
-        for row, state in decoded:
-            kind = _personal(row[3])
-            payload = state
-            if kind is not None:
-                key = keys[key_owner(kind, state, row[1])]
-                try:
-                    open_fields(kind, state, stream_id=row[1], key=key)
-                except (InvalidTag, ValueError):
-                    payload = UnreadablePayload()
-            yield RecordedEvent(row[0], row[1], row[2], row[3], payload, row[5], row[6])
+        keys = self._keys.get_many(owners)
+        for index, kind, stream_id, owner in zip(personal, kinds, streams, owners, strict=True):
+            event = events[index]
+            try:
+                open_fields(kind, event.data, stream_id=stream_id, key=keys[owner])
+            except (InvalidTag, ValueError):
+                events[index] = event._replace(data=UnreadablePayload())
+
+
+def _whole_commits(rows: list[_Row]) -> tuple[list[_Row], int]:
+    """Rows without the last commit, which a limit may have cut in two, and where they end."""
+    cut = rows[-1][0] // POSITIONS_PER_COMMIT
+    while rows[-1][0] // POSITIONS_PER_COMMIT == cut:
+        rows.pop()
+    return rows, rows[-1][0]
 
 
 def commits(events: list[RecordedEvent]) -> Iterator[list[RecordedEvent]]:
@@ -187,13 +237,30 @@ class UnreadablePayload(dict[str, Any]):
         raise ValueError(f"the payload of this event cannot be read ({field})")
 
 
-def _payload(row: _Row) -> dict[str, Any]:
+def _payloads(topics: Sequence[str], states: Sequence[bytes]) -> list[dict[str, Any]]:
     try:
-        return upcast(row[3], orjson.loads(row[4]))
+        payloads = list(map(orjson.loads, states))
+    except orjson.JSONDecodeError:
+        payloads = list(map(_payload, states))
+    if not _CHANGED.isdisjoint(topics):
+        payloads = [
+            payload if isinstance(payload, UnreadablePayload) else upcast(topic, payload)
+            for topic, payload in zip(topics, payloads, strict=True)
+        ]
+    return payloads
+
+
+def _payload(state: bytes) -> dict[str, Any]:
+    try:
+        payload: dict[str, Any] = orjson.loads(state)
     except orjson.JSONDecodeError:
         return UnreadablePayload()
+    return payload
 
 
-def _personal(topic: str) -> type[Event] | None:
-    kind = EVENTS[topic]
-    return kind if kind.PERSONAL_FIELDS else None
+_PERSONAL: Mapping[str, type[Event]] = {
+    topic: kind for topic, kind in EVENTS.items() if kind.PERSONAL_FIELDS
+}
+_CHANGED: frozenset[str] = frozenset(
+    topic for topic, kind in EVENTS.items() if getattr(kind, "class_version", 1) > 1
+)

@@ -22,7 +22,9 @@ from infra.event_store.unit_of_work import EventStore
 from infra.postgres.pool import application_url, open_pool
 
 WRITERS = 8
-READERS = 3
+TOPICS = frozenset({"api-key.revoked"})  # readers that settle, and leave the choice to SQL
+LIMITS_AND_TOPICS = ((600, None), (1_500, None), (5_000, None), (600, TOPICS), (5_000, TOPICS))
+READERS = len(LIMITS_AND_TOPICS)
 COMMITS_MIN = 20_000
 
 APPEND = """
@@ -38,6 +40,10 @@ def events(count: int, stream_id: UUID | None = None) -> list[StoredEvent]:
         StoredEvent(stream_id, version, "api-key.revoked", b'{"reason":"test"}')
         for version in range(1, count + 1)
     ]
+
+
+def others() -> list[StoredEvent]:
+    return [StoredEvent(uuid4(), 1, "principal.added", b"{}")]
 
 
 @dataclass
@@ -132,12 +138,16 @@ def kill_one(race: Race) -> None:
         race.killed += 1
 
 
-def read(race: Race, reader: LogReader, seen: list[int], limit: int) -> None:
+def read(
+    race: Race, reader: LogReader, seen: list[int], limit: int, topics: frozenset[str] | None
+) -> None:
     position = 0
     try:
         while True:
             done = not race.writing.is_set()
-            batch = reader.read(position, limit=limit)
+            if topics is not None:
+                reader.settle()
+            batch = reader.read(position, limit=limit, topics=topics)
             seen.extend(event.position for event in batch.events)
             if done and batch.end == position and position == reader.head():
                 return
@@ -154,9 +164,15 @@ def test_readers_see_each_commit_whole_in_order_and_once(owner_url: str, store: 
         readers = [
             threading.Thread(
                 target=read,
-                args=(race, LogReader(pool, PersonalKeys(pool, store.keyring)), seen[n], limit),
+                args=(
+                    race,
+                    LogReader(pool, PersonalKeys(pool, store.keyring)),
+                    seen[n],
+                    limit,
+                    topics,
+                ),
             )
-            for n, limit in enumerate((600, 1_500, 5_000))
+            for n, (limit, topics) in enumerate(LIMITS_AND_TOPICS)
         ]
         writers = [threading.Thread(target=write, args=(race, seed)) for seed in range(WRITERS)]
         for thread in (*readers, *writers):
@@ -193,6 +209,22 @@ def test_no_batch_ends_inside_a_commit(store: EventStore) -> None:
         sizes.append(Counter(event.position // POSITIONS_PER_COMMIT for event in batch.events))
         position = batch.end
     assert [dict(size) for size in sizes] == [{1: 300}, {2: 300}, {3: 300, 4: 1}, {5: 500}]
+
+
+def test_wanted_topics_are_read_whole_and_the_rest_is_passed(store: EventStore) -> None:
+    for made in (events(400), others(), events(400), [*events(1), *others()], others(), events(1)):
+        store.log.append(Commit(made, [b"{}"] * len(made)))
+    reader = LogReader(store.pool, PersonalKeys(store.pool, store.keyring))
+    reader.settle()
+    position, batches = 0, []
+    while (batch := reader.read(position, limit=501, topics=TOPICS)).end > position:
+        batches.append((len(batch.events), {event.topic for event in batch.events}, batch.end))
+        position = batch.end
+    assert batches == [
+        (400, TOPICS, 1_399),
+        (401, TOPICS, 5_000),
+        (1, TOPICS, 6_000),
+    ]
 
 
 def test_a_reader_waits_for_a_commit_that_is_under_way(owner_url: str, store: EventStore) -> None:
