@@ -67,8 +67,6 @@ class PendingRows:
         Raises:
             OtherFollower: the position was not the expected one.
         """
-        # Rows and position stand or fall together: what a crash loses is folded again.
-        cursor.execute("SET LOCAL synchronous_commit = off")
         lock_batches(cursor, self._model)
         cursor.execute(
             sql.SQL(
@@ -103,8 +101,16 @@ def apply_batch(
 
 
 def lock_batches(cursor: Cursor[TupleRow], model: ReadModel) -> None:
-    """Wait for the batch under way, and hold the next one off until this transaction ends."""
-    cursor.execute("SELECT pg_advisory_xact_lock(4803223, hashtext(%s))", (model.name,))
+    """Wait for the batch under way, and hold the next one off until this transaction ends.
+
+    The transaction need not be durable: rows and position stand or fall together, and what a crash
+    loses is folded again.
+    """
+    cursor.execute(
+        "SELECT set_config('synchronous_commit', 'off', true),"
+        " pg_advisory_xact_lock(4803223, hashtext(%s))",
+        (model.name,),
+    )
 
 
 def brief(error: Exception) -> str:

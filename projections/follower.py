@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from infra.event_store.reader import Batch, LogReader, RecordedEvent, commits
+from infra.postgres.pool import borrowed
 from projections.batch import OtherFollower, ProjectionFailure, apply_batch, brief
 from projections.installation import schema_name
 from projections.read_model import ReadModel
@@ -109,13 +110,13 @@ class Follower:
     def _write(
         self, model: ReadModel, events: list[RecordedEvent], *, after: int, end: int
     ) -> None:
-        with self._pool.connection() as connection, connection.transaction():
+        with borrowed(self._pool) as connection, connection.transaction():
             apply_batch(
                 connection.cursor(), model, schema_name(model), events, after=after, end=end
             )
 
     def _running(self) -> list[ReadModel]:
-        with self._pool.connection() as connection:
+        with borrowed(self._pool) as connection:
             stopped = {
                 row[0]
                 for row in connection.execute(

@@ -221,6 +221,7 @@ class Rebuild:
             cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
             lock_batches(cursor, self._model)
             position = self._fill_tail(cursor, position)
+            cursor.execute("SET LOCAL synchronous_commit = on")  # a swap that was told has happened
             self._rename(cursor, self._live, f"{self._old}_{position}_{time.time_ns()}")
             self._rename(cursor, self._shadow, self._live)
             cursor.execute(

@@ -13,23 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.wiring import Services, database_urls
-from infra.postgres.embedded import EmbeddedPostgres
-from infra.postgres.migrate import migrate
+from app.wiring import Services, database_urls, running_database
 from infra.settings import read_settings
-from projections.installation import install_read_models
-from projections.read_models import READ_MODELS
-from tests.benchmarks import append, callbacks, lists
+from tests.benchmarks import append, callbacks, lag, lists, rebuild
 from tests.benchmarks.figures import Figure, table, write_readme, write_results
 
 
 def main() -> None:
-    """Each part in a database of its own."""
+    """Each part in a database of its own. Parts may be named: `python -m tests.benchmarks lag`."""
     figures: list[Figure] = []
     parts: list[tuple[str, Callable[[Services, Path, int], list[Figure]]]] = [
         ("appends", lambda services, _, __: append.measure(database_urls(services.settings).owner)),
         ("callbacks", lambda s, d, p: callbacks.measure(s, port=p, data_directory=d)),
         ("lists", lambda s, d, p: lists.measure(s, port=p, data_directory=d)),
+        ("lag", lambda s, d, p: lag.measure(s, port=p, data_directory=d)),
+        ("rebuild", lambda s, d, p: rebuild.measure(s, port=p, data_directory=d)),
     ]
     wanted = set(sys.argv[1:]) or {name for name, _ in parts}
     for name, measure in parts:
@@ -51,18 +49,11 @@ def _house() -> Iterator[tuple[Services, Path]]:
         os.environ["DAYSTAR_ENV"] = "demo"
         os.environ["DAYSTAR_RATE_LIMIT"] = "1000000000"  # one key asks for all of them
         os.environ.pop("DATABASE_URL", None)
-        server = EmbeddedPostgres(data_directory / "postgres")
-        server.start()
-        try:
-            settings = read_settings()
-            owner_url = database_urls(settings).owner
-            migrate(owner_url)
-            install_read_models(owner_url, READ_MODELS.values())
+        settings = read_settings()
+        with running_database(settings):
             services = Services(settings)
             yield services, data_directory
             services.close()
-        finally:
-            server.stop()
 
 
 def _free_port() -> int:

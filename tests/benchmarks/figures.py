@@ -14,14 +14,17 @@ _BEGIN, _END = "<!-- bench begins -->", "<!-- bench ends -->"
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table. `ratio` is ours by beside; `met` is whether the target was reached."""
+    """One line of the table. `ratio` is ours by beside; `met` is whether the target was reached.
+
+    A figure that only stands beside another has no target.
+    """
 
     name: str
     ours: float
     beside: float | None
     ratio: float | None
     target: str
-    met: bool
+    met: bool | None
 
 
 def medians(*measures: Callable[[], float]) -> list[float]:
@@ -40,13 +43,18 @@ def table(figures: list[Figure]) -> str:
     """The same, for people."""
     lines = ["| what | ours | beside | ratio | target | met |", "|---|---:|---:|---:|---|---|"]
     for figure in figures:
-        beside = f"{figure.beside:,.0f}" if figure.beside is not None else ""
+        beside = _number(figure.beside) if figure.beside is not None else ""
         ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
-        met = "yes" if figure.met else "no"
+        met = {True: "yes", False: "no", None: ""}[figure.met]
         lines.append(
-            f"| {figure.name} | {figure.ours:,.0f} | {beside} | {ratio} | {figure.target} | {met} |"
+            f"| {figure.name} | {_number(figure.ours)} | {beside} | {ratio} | {figure.target}"
+            f" | {met} |"
         )
     return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def write_readme(figures: list[Figure], *, path: Path) -> None:

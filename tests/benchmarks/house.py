@@ -37,8 +37,10 @@ ANSWERING_SECONDS_MAX = 30.0
 
 
 @contextmanager
-def processes(port: int, commands: list[list[str]], *, data_directory: Path) -> Iterator[None]:
-    """Run some commands of `daystar` beside the bench."""
+def processes(
+    port: int, commands: list[list[str]], *, data_directory: Path
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run some commands of `daystar`, `web` among them, beside the bench."""
     environment = {
         **os.environ,
         "DAYSTAR_PORT": str(port),
@@ -51,7 +53,7 @@ def processes(port: int, commands: list[list[str]], *, data_directory: Path) -> 
         ]
         try:
             _await_answer(port)
-            yield
+            yield running
         finally:
             for process in running:
                 process.terminate()
