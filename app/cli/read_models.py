@@ -114,15 +114,20 @@ def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: cancelled.set())
     with administrator() as (services, _):
+        pool = services.following_pool()
+        reader = LogReader(pool, PersonalKeys(pool, services.keyring))
         for model in models:
-            _rebuild(services, model, cancelled, unasked=yes)
+            _rebuild(services, reader, model, cancelled, unasked=yes)
 
 
 def _rebuild(
-    services: Services, model: ReadModel, cancelled: threading.Event, *, unasked: bool
+    services: Services,
+    reader: LogReader,
+    model: ReadModel,
+    cancelled: threading.Event,
+    *,
+    unasked: bool,
 ) -> None:
-    pool = services.following_pool()
-    reader = LogReader(pool, PersonalKeys(pool, services.keyring))
     columns = (
         TextColumn("{task.description:<32}"),
         BarColumn(),

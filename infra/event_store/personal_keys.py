@@ -32,12 +32,15 @@ class NewPersonalKey:
 
 
 class PersonalKeys:
-    """Reads keys from the database, a moment's worth of them kept in memory."""
+    """Reads keys from the database, a moment's worth of them kept in memory.
+
+    They are kept as bytes: a cipher takes forty times as much memory, and is made in a microsecond.
+    """
 
     def __init__(self, pool: ConnectionPool, keyring: Keyring) -> None:
         self._pool = pool
         self._keyring = keyring
-        self._cache: dict[UUID, tuple[float, AESGCM | None]] = {}
+        self._cache: dict[UUID, tuple[float, bytes]] = {}
 
     def make(self, owner_id: UUID) -> tuple[AESGCM, NewPersonalKey]:
         """A fresh key for somebody who has none yet."""
@@ -56,7 +59,7 @@ class PersonalKeys:
         for owner_id in set(owner_ids):
             kept = self._cache.get(owner_id)
             if kept is not None and kept[0] > now:
-                found[owner_id] = kept[1]
+                found[owner_id] = AESGCM(kept[1])
             else:
                 missing.append(owner_id)
         if missing:
@@ -71,13 +74,14 @@ class PersonalKeys:
     def _read(self, owner_ids: list[UUID], *, expires_at: float) -> dict[UUID, AESGCM | None]:
         with self._pool.connection() as connection:
             rows = connection.execute(_SELECT_KEYS, (owner_ids,)).fetchall()
-        read: dict[UUID, AESGCM | None] = dict.fromkeys(owner_ids)
-        for owner_id, wrapped_key in rows:
-            read[owner_id] = AESGCM(self._keyring.decrypt(bytes(wrapped_key)))
-        if len(self._cache) + len(read) > KEY_CACHE_SIZE_MAX:
+        if len(self._cache) + len(rows) > KEY_CACHE_SIZE_MAX:
             self._cache.clear()
         # A missing key is not remembered: it may be on its way in somebody's append.
-        self._cache.update({owner: (expires_at, key) for owner, key in read.items() if key})
+        read: dict[UUID, AESGCM | None] = dict.fromkeys(owner_ids)
+        for owner_id, wrapped_key in rows:
+            key = self._keyring.decrypt(bytes(wrapped_key))
+            self._cache[owner_id] = (expires_at, key)
+            read[owner_id] = AESGCM(key)
         return read
 
 
