@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validates_schema
 
 from domain.errors import InvalidInput
 from domain.money import cents_from_text
 
+_PLAIN = (
+    (fields.Date, re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)),
+    (fields.UUID, re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")),
+    (fields.Integer, re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)),
+)
+_UNREADABLE = ""
+
 
 class StrictSchema(Schema):
-    """Refuses fields it does not know: a misspelt one must not be silently ignored."""
+    """Refuses fields it does not know, and values that Python reads and the document forbids."""
 
     class Meta:
         """marshmallow's own settings."""
 
         unknown = RAISE
+
+    @pre_load
+    def written_plainly(self, data: Any, **_: Any) -> Any:
+        """Python reads `1_0` as ten, `20260301` as a day, and 2.7 as two: here nobody does."""
+        if not isinstance(data, Mapping):
+            return data
+        return {name: self._plain(name, data[name]) for name in data}
+
+    def _plain(self, name: str, value: Any) -> Any:
+        field = self.load_fields.get(name)
+        for kind, written in _PLAIN:
+            if isinstance(field, kind) and not self._is_plain(kind, written, value):
+                return _UNREADABLE  # the field itself says what it wants
+        return value
+
+    def _is_plain(self, kind: type, written: re.Pattern[str], value: Any) -> bool:
+        if value is None:
+            return True
+        if kind is fields.Integer and not self.read_from_text:
+            return isinstance(value, int)
+        return isinstance(value, str) and written.fullmatch(value) is not None
+
+    read_from_text = False
+    """Whether numbers arrive as digits, as they do in an address."""
+
+
+class QueryArguments(StrictSchema):
+    """What may stand behind the question mark. `api_key` is where older clients put their key."""
+
+    read_from_text = True
+    api_key = fields.String(metadata={"deprecated": True})
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def each_once(self, _: Any, original: Any, **__: Any) -> None:
+        """Of two values of one filter, none is meant more than the other."""
+        twice = [
+            name
+            for name in original
+            if len(original.getlist(name)) > 1
+            and not isinstance(self.load_fields.get(name), fields.List)
+        ]
+        if twice:
+            raise ValidationError({name: ["Send it once."] for name in twice})
 
 
 class Amount(fields.Field[int]):

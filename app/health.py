@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import fields
 
 from app.auth import services
+from app.blueprint import Blueprint
 from app.fields import StrictSchema
 from infra import clock
 from projections.read_models import READ_MODELS

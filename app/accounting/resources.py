@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 from flask import Response
-from flask_smorest import Blueprint
-from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
-from app.fields import StrictSchema
+from app.blueprint import Blueprint
+from app.fields import QueryArguments, StrictSchema
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
 from infra.cursors import CURSOR_LENGTH_MAX, BadCursor, open_cursor, seal_cursor
@@ -29,13 +29,12 @@ blueprint = Blueprint(
 )
 
 
-class PageArguments(StrictSchema):
-    """Paging, as every list has it. `api_key` is where older clients put their key."""
+class PageArguments(QueryArguments):
+    """Paging, as every list has it."""
 
     page = fields.Integer(validate=validate.Range(1, PAGE_MAX), metadata={"default": 1})
     per_page = fields.Integer(load_default=50, validate=validate.Range(1, PER_PAGE_MAX))
     cursor = fields.String(validate=validate.Length(1, CURSOR_LENGTH_MAX))
-    api_key = fields.String()
 
     @validates_schema
     def page_or_cursor(self, data: dict[str, Any], **_: Any) -> None:
@@ -120,7 +119,7 @@ class ContributionsAnswer(StrictSchema):
 
 @blueprint.route("/members")
 @requires(Permission.READ_MEMBERS)
-@blueprint.arguments(MemberArguments(), location="query", unknown=RAISE)
+@blueprint.arguments(MemberArguments(), location="query")
 @blueprint.response(200, MembersAnswer)
 def list_members(arguments: dict[str, Any]) -> Response:
     """Members, newest registration first."""
@@ -129,7 +128,7 @@ def list_members(arguments: dict[str, Any]) -> Response:
 
 @blueprint.route("/contributions")
 @requires(Permission.READ_CONTRIBUTIONS)
-@blueprint.arguments(ContributionArguments(), location="query", unknown=RAISE)
+@blueprint.arguments(ContributionArguments(), location="query")
 @blueprint.response(200, ContributionsAnswer)
 def list_contributions(arguments: dict[str, Any]) -> Response:
     """Contributions, newest value date first."""

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response
-from flask_smorest import Blueprint
 from marshmallow import fields, validate
 
 from app.auth import requires, services
+from app.blueprint import Blueprint
 from app.fields import Amount, StrictSchema, Text
 from app.idempotent import cause, run_once
 from domain.api_keys.api_key import Permission

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.dates import business_day
+from domain.members.commands import SuspendMember
 from infra import clock
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
@@ -19,20 +20,28 @@ from tests.integration.http.house import (
     House,
 )
 
-COMMANDS = ("register", "record", "reverse", "push")
+MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
+COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS)
+STATUS_OF = dict.fromkeys(MEMBER_ACTS, 200) | dict.fromkeys(COMMANDS[:3], 201) | {"push": 202}
 MONEY_COMMANDS = ("record", "reverse", "push")
 LISTS = (MEMBERS, CONTRIBUTIONS)
 
 
 @dataclass(frozen=True)
 class Premises:
-    """A house with one member, one contribution and one push in it."""
+    """A house with one contribution and one push in it, and a member of every standing.
+
+    `member_id` holds money with us and is asked for more; the idle member does not; the third is
+    suspended.
+    """
 
     house: House
     client: Client
     member_id: UUID
     contribution_id: UUID
     transaction_id: UUID
+    idle_member_id: UUID
+    suspended_member_id: UUID
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -41,9 +50,12 @@ class Premises:
         )
         contribution_id = house.contribution(member_id, payment_reference="TAKEN-REFERENCE")
         transaction_id = house.co_operative.push(member_id)
+        idle, suspended = house.member(), house.member()
+        today = business_day(clock.now())
+        house.co_operative.dispatch(SuspendMember(suspended, "asked by the board", today))
         house.follow()
         client = house.client(*ALL_PERMISSIONS)
-        return cls(house, client, member_id, contribution_id, transaction_id)
+        return cls(house, client, member_id, contribution_id, transaction_id, idle, suspended)
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
         """Where a good command is posted, and its body."""
@@ -85,6 +97,19 @@ class Premises:
                     "payment_purpose": "monthly",
                     "phone": "0733000222",
                 },
+            ),
+            "contact": (
+                f"{REGISTER}/{member_id}/contact",
+                {"phone": "0744000333", "email": "new@example.org"},
+            ),
+            "suspend": (f"{REGISTER}/{member_id}/suspension", {"reason": "asked by the board"}),
+            "reactivate": (
+                f"{REGISTER}/{self.suspended_member_id}/reactivation",
+                {"reason": "the board agreed"},
+            ),
+            "exit": (
+                f"{REGISTER}/{self.idle_member_id}/exit",
+                {"reason": "moved abroad", "exit_date": today},
             ),
         }[name]
 

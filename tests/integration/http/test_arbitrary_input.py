@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.integration.http.requests_of_every_kind import COMMANDS, LISTS
 
 QUICKLY = settings(
-    max_examples=120,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

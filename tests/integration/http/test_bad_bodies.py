@@ -12,7 +12,7 @@ from app.factory import BODY_BYTES_MAX
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import assert_refused
-from tests.integration.http.requests_of_every_kind import COMMANDS, MONEY_COMMANDS
+from tests.integration.http.requests_of_every_kind import COMMANDS, MEMBER_ACTS, MONEY_COMMANDS
 
 FIELDS = {
     "register": (
@@ -25,9 +25,14 @@ FIELDS = {
     ),
     "reverse": ("member_id", "reason"),
     "push": ("member_id", "amount", "payment_purpose", "phone"),
+    "contact": ("phone", "email"),
+    "suspend": ("reason",),
+    "reactivate": ("reason",),
+    "exit": ("reason", "exit_date"),
 }
-OPTIONAL = {"member_number", "email", "registration_date", "contribution_date", "phone"}
-NULLABLE = {("register", "email"), ("push", "phone")}
+DAYS = (("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date"))
+OPTIONAL = {"member_number", "email", "phone"} | {field for _, field in DAYS}
+NULLABLE = {("register", "email"), ("push", "phone"), ("contact", "email")}
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
     *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
@@ -49,6 +54,7 @@ NOT_AN_AMOUNT = [
 NOT_A_DATE = [
     *("2026-02-30", "2026-13-01", "10000-01-01", "0000-01-01", "-2026-01-01", "2026-1-1"),
     *("yesterday", "2026-11-23T10:00:00", "23/11/2026", 20261123, None),
+    *("20260301", "2026-W10-1", " 2026-03-01", "2026-03-01\n", "\u0662\u0660\u0662\u0666-03-01"),
 ]
 
 
@@ -150,9 +156,7 @@ def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, com
     assert set(problem["errors"]) == {"amount"}
 
 
-@pytest.mark.parametrize(
-    ("command", "field"), [("register", "registration_date"), ("record", "contribution_date")]
-)
+@pytest.mark.parametrize(("command", "field"), DAYS)
 @pytest.mark.parametrize("day", NOT_A_DATE, ids=repr)
 def test_what_is_not_a_date_is_refused(premises, command, field, day):
     path, body = premises.spoiled(command, **{field: day})
@@ -160,9 +164,7 @@ def test_what_is_not_a_date_is_refused(premises, command, field, day):
         assert_refused(premises.client.post(path, body), 422, "invalid_body")
 
 
-@pytest.mark.parametrize(
-    ("command", "field"), [("register", "registration_date"), ("record", "contribution_date")]
-)
+@pytest.mark.parametrize(("command", "field"), DAYS)
 @pytest.mark.parametrize("day", ["tomorrow", "9999-12-31", "1999-12-31", "0001-01-01"])
 def test_a_day_out_of_range_is_refused(premises, command, field, day):
     tomorrow = business_day(clock.now()) + timedelta(days=1)
@@ -186,6 +188,9 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("record", "member_id", "1"),
         ("reverse", "member_id", "00000000-0000-0000-0000-00000000000"),
         ("push", "member_id", "DST202600001"),
+        ("push", "member_id", "{6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10}"),
+        ("record", "member_id", "urn:uuid:6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("reverse", "member_id", "6f1c1df27a3e5d0e9a520f4b3c8e2a10"),
     ],
 )
 def test_a_value_outside_its_list_is_refused(premises, command, field, value):
@@ -213,6 +218,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("record", "payment_reference", "   "),
         ("reverse", "reason", "   "),
         ("push", "phone", "0712 345 67"),
+        ("contact", "phone", "0812345678"),
+        ("contact", "email", "jane@example"),
+        ("suspend", "reason", "   "),
+        ("reactivate", "reason", "   "),
+        ("exit", "reason", "   "),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):
@@ -231,9 +241,10 @@ def test_moving_money_needs_a_well_formed_idempotency_key(premises, command, key
         assert_refused(response, 400, "idempotency_key_required")
 
 
+@pytest.mark.parametrize("command", ["register", *MEMBER_ACTS])
 @pytest.mark.parametrize("key", ["x" * 256, "two words", "clé"])
-def test_where_an_idempotency_key_is_optional_it_must_still_be_well_formed(premises, key):
-    path, body = premises.command("register")
+def test_where_an_idempotency_key_is_optional_it_must_still_be_well_formed(premises, command, key):
+    path, body = premises.command(command)
     with premises.house.unchanged():
         response = premises.client.post(path, body, headers={"Idempotency-Key": key})
         assert_refused(response, 400, "idempotency_key_required")

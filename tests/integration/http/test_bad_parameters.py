@@ -11,8 +11,15 @@ from app.factory import ALIAS_PREFIX
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, assert_refused
 from tests.integration.http.requests_of_every_kind import LISTS
 
-NOT_A_NUMBER = ["x", "", " ", "1.5", "1e2", "NaN", "0x10", "--1", "1,000", "null", "9" * 5_000]
-NOT_A_DATE = ["2026-02-30", "10000-01-01", "0000-01-01", "", "today", "2026-1-1", "\x00"]
+NOT_A_NUMBER = [
+    *("x", "", " ", "1.5", "1e2", "NaN", "0x10", "--1", "1,000", "null", "9" * 5_000),
+    *("1_0", " 5", "5 ", "+5", "05", "5\n", "\u0665", "\uff15"),
+]
+NOT_A_DATE = [
+    *("2026-02-30", "10000-01-01", "0000-01-01", "", "today", "2026-1-1", "\x00"),
+    *("20260301", "2026-W10-1", " 2026-03-01", "2026-03-01 ", "\u0662\u0660\u0662\u0666-03-01"),
+]
+SOME_ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -44,7 +51,13 @@ def test_a_status_outside_its_list_is_refused(premises, status):
     assert set(problem["errors"]) == {"status"}
 
 
-@pytest.mark.parametrize("member", ["", "1", "not-a-uuid", "' OR 1=1 --", "\x00" * 16, "0" * 33])
+@pytest.mark.parametrize(
+    "member",
+    [
+        *("", "1", "not-a-uuid", "' OR 1=1 --", "\x00" * 16, "0" * 33),
+        *(SOME_ID.replace("-", ""), f"{{{SOME_ID}}}", f"urn:uuid:{SOME_ID}", f"{SOME_ID} "),
+    ],
+)
 def test_a_malformed_member_id_is_refused(premises, member):
     with premises.house.unchanged():
         response = premises.client.get(f"{CONTRIBUTIONS}?{urlencode({'member_id': member})}")
@@ -85,6 +98,15 @@ def test_an_unknown_parameter_is_refused_rather_than_ignored(premises, path, nam
     assert set(problem["errors"]) == {name}
 
 
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("name", ["page", "cursor", "api_key"])
+def test_a_parameter_sent_twice_is_refused(premises, path, name):
+    with premises.house.unchanged():
+        response = premises.client.get(f"{path}?{name}=1&{name}=2")
+        problem = assert_refused(response, 400, "rest_invalid_param")
+    assert problem["errors"] == {name: ["Send it once."]}
+
+
 def test_all_that_is_wrong_is_said_at_once(premises):
     response = premises.client.get(f"{CONTRIBUTIONS}?page=0&per_page=x&member_id=1&date_from=1")
     problem = assert_refused(response, 400, "rest_invalid_param")
@@ -105,7 +127,7 @@ def test_a_page_beyond_the_last_is_empty(premises, path, page):
     response = premises.client.get(f"{path}?page={page}&per_page={PER_PAGE_MAX}")
     assert response.status_code == 200
     assert response.json[path.rpartition("/")[2]] == []
-    assert response.json["pagination"]["total_items"] == 1
+    assert response.json["pagination"]["total_items"] == (3 if path == MEMBERS else 1)
 
 
 @pytest.mark.parametrize(

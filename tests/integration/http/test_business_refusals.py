@@ -14,7 +14,12 @@ from tests.integration.http.house import (
     assert_refused,
     open_house,
 )
-from tests.integration.http.requests_of_every_kind import COMMANDS, MONEY_COMMANDS, Premises
+from tests.integration.http.requests_of_every_kind import (
+    COMMANDS,
+    MONEY_COMMANDS,
+    STATUS_OF,
+    Premises,
+)
 
 
 @pytest.fixture
@@ -134,7 +139,7 @@ def test_the_same_request_unspoiled_is_accepted(own_premises, command):
     path, body = own_premises.command(command)
     events = own_premises.house.count("event_store.events")
     response = own_premises.client.post(path, body)
-    assert response.status_code == (202 if command == "push" else 201), response.text
+    assert response.status_code == STATUS_OF[command], response.text
     assert own_premises.house.count("event_store.events") > events
 
 
