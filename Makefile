@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+REDOCLY := @redocly/cli@2.77.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz soak format bench lock clean install
+.PHONY: help run test check lint-openapi fuzz examples soak format bench lock clean install
 
 help: ## Print this page
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## Make the virtual environment, from the lock
 
@@ -31,10 +32,25 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, the import arrow, ever
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory lint-openapi
 	$(BIN)/python -m pytest
+
+lint-openapi: $(INSTALLED) ## Hold the API's document to Redocly's recommended rules (needs npx)
+	@if command -v npx >/dev/null; then \
+		mkdir -p var && $(BIN)/daystar openapi > var/openapi.json && \
+		REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+			npx --yes --prefer-offline $(REDOCLY) lint --extends=recommended var/openapi.json; \
+	elif [ "$$CI" = true ]; then \
+		echo "lint-openapi: npx is missing; CI must have it." >&2; exit 1; \
+	else \
+		echo "!!! The API's document was NOT linted: there is no npx. Install Node.js. !!!" >&2; \
+	fi
 
 fuzz: $(INSTALLED) ## Ask the running application 10,000 things its OpenAPI document allows and forbids
 	FUZZ_CASES=10000 $(BIN)/python -m pytest tests/integration/http/test_document_is_true.py
+
+examples: $(INSTALLED) ## Write down anew what the house answers: the examples of the API's document
+	RECORD_EXAMPLES=1 $(BIN)/python -m pytest tests/integration/http/test_examples.py
 
 soak: $(INSTALLED) ## Rebuild everything over and over in a house at work, for SOAK_SECONDS (300)
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest -s tests/stories/test_rebuild_under_load.py -k nobody_notices

@@ -20,6 +20,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES = "daystar"
 PERMISSION = "required_permission"
 """The attribute by which a view says what it asks for."""
+KEY_SPARED = "key_spared"
+"""The attribute of a view that some may enter without a key."""
 
 _NO_KEY = "Send an API key, as Authorization: Bearer or X-API-Key."
 
@@ -29,12 +31,19 @@ def services() -> Services:
     return cast("Services", current_app.extensions[SERVICES])
 
 
-def requires(permission: Permission) -> Callable[[Function], Function]:
-    """Let only callers with this permission in. `g.caller` is who they are, let in or not."""
+def requires(
+    permission: Permission, *, unless: Callable[[], bool] | None = None
+) -> Callable[[Function], Function]:
+    """Let only callers with this permission in. `g.caller` is who they are, let in or not.
+
+    Whoever `unless` spares is let in without being asked.
+    """
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
+            if unless is not None and unless():
+                return function(*args, **kwargs)
             g.caller = caller = _caller()
             if not caller.may_come_from(request.remote_addr):
                 raise Problem(
@@ -52,6 +61,7 @@ def requires(permission: Permission) -> Callable[[Function], Function]:
             return function(*args, **kwargs)
 
         setattr(checked, PERMISSION, permission)
+        setattr(checked, KEY_SPARED, unless is not None)
         return cast("Function", checked)
 
     return decorate

@@ -18,8 +18,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from app import health, metrics
 from app.accounting import resources as accounting
 from app.auth import SERVICES, rate_limit_headers
-from app.callbacks import mpesa as mpesa_callbacks
+from app.callbacks import mpesa as callbacks
 from app.documentation import pages as documentation
+from app.documentation.openapi import SPEC_OPTIONS
+from app.guards import GUARDS, HTTPS_STAYS
 from app.operations import contributions, members, mpesa
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
@@ -32,27 +34,10 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
-_SPEC_OPTIONS = {
-    "info": {
-        "description": "The accounting systems' way to read the co-operative's books, and the"
-        " operators' way to act. `/wp-json/daystar-accounting/v1` is another address of"
-        " `/daystar-accounting/v1`.",
-        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-    },
-    "servers": [{"url": "/", "description": "This server."}],
-}
+_OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What a browser may do with an answer: nothing but show it. No other site may read or frame it.
-_GUARDS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 _log = structlog.get_logger()
 
 
@@ -64,18 +49,16 @@ def create_app(services: Services) -> Flask:
         API_TITLE="Daystar Integration Backend",
         API_VERSION="v1",
         OPENAPI_VERSION="3.1.0",
-        API_SPEC_OPTIONS=_SPEC_OPTIONS,
+        API_SPEC_OPTIONS=SPEC_OPTIONS,
         PROPAGATE_EXCEPTIONS=False,
     )
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    for described in (accounting, members, contributions, mpesa):
+    for described in (accounting, members, contributions, mpesa, callbacks, *_OF_THE_HOUSE):
         api.register_blueprint(described.blueprint)
-    app.register_blueprint(mpesa_callbacks.blueprint)
-    api.register_blueprint(health.blueprint)
-    app.register_blueprint(metrics.blueprint)
-    app.register_blueprint(documentation.make_blueprint(api.spec.to_dict))
+    app.register_blueprint(documentation.page_parts)
+    app.extensions[documentation.DESCRIBED] = documentation.Described(api, app)
     register_problem_handlers(app)
     app.before_request(_begin)
     app.after_request(_end)
@@ -117,10 +100,10 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.get("request_id", "")
-    for name, value in _GUARDS.items():
+    for name, value in GUARDS.items():
         response.headers.setdefault(name, value)
     if request.is_secure:
-        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        response.headers.set(*HTTPS_STAYS)
     response.headers.update(rate_limit_headers())
     _log.info("request", **_summary(response))
     if request.blueprint not in _WATCHING:  # machines ask after our health all day long

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validates_schema
 
 from domain.errors import InvalidInput
-from domain.money import cents_from_text
+from domain.money import AMOUNT_PATTERN, cents_from_text
 
 _PLAIN = (
     (fields.Date, re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)),
@@ -74,6 +74,11 @@ class QueryArguments(StrictSchema):
 class Amount(fields.Field[int]):
     """Shillings as a decimal string on the wire ("1500.50"), whole cents in the code."""
 
+    def __init__(self, **options: Any) -> None:
+        described = {"type": "string", "pattern": f"^{AMOUNT_PATTERN}$", "example": "2000.00"}
+        options["metadata"] = described | options.get("metadata", {})
+        super().__init__(**options)
+
     def _deserialize(self, value: Any, attr: str | None, *_: Any, **__: Any) -> int:
         if not isinstance(value, str):
             raise ValidationError('Give the amount as a string of shillings, such as "1500.00".')
@@ -81,6 +86,15 @@ class Amount(fields.Field[int]):
             return cents_from_text(value, field=attr or "amount")
         except InvalidInput as error:
             raise ValidationError(error.sentence) from error
+
+
+class Shillings(fields.String):
+    """An amount in an answer: a decimal string with two places."""
+
+    def __init__(self, **options: Any) -> None:
+        described = {"pattern": r"^-?[0-9]+\.[0-9]{2}$", "example": "2000.00"}
+        options["metadata"] = described | options.get("metadata", {})
+        super().__init__(**options)
 
 
 class Text(fields.String):

@@ -26,7 +26,7 @@ class AliveAnswer(StrictSchema):
 class ReadModelAnswer(StrictSchema):
     """How far a read model is behind the log."""
 
-    state = fields.String(required=True)
+    state = fields.String(required=True, metadata={"example": "following"})
     events_behind = fields.Integer(required=True)
     seconds_behind = fields.Float(required=True)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 from structlog.contextvars import bind_contextvars
 
 from app.auth import services
@@ -16,7 +16,17 @@ from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
 from infra.idempotency import Claim, Replay
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+KEY_OPTIONAL = "idempotency_key_optional"
+"""The attribute of a view that may be asked without a key."""
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def key_optional(view: Function) -> Function:
+    """Of a command that moves no money: its Idempotency-Key may be left out."""
+    setattr(view, KEY_OPTIONAL, True)
+    return view
 
 
 def cause(correlation_id: str | None = None) -> Cause:
@@ -36,7 +46,6 @@ def run_once(
     answer: Callable[[Any], dict[str, Any]],
     status: int,
     because: Cause,
-    key_required: bool = True,
 ) -> Response:
     """Dispatch a command and answer it; with the same key, answer again without doing it again.
 
@@ -45,7 +54,7 @@ def run_once(
         KeyInFlight, KeyUsedForOtherBody: as `infra.idempotency` says.
     """
     key = request.headers.get("Idempotency-Key", "")
-    if not key and not key_required:
+    if not key and _may_be_left_out():
         return _json(orjson.dumps(answer(dispatch(services().store, command, because))), status)
     if not _KEY.fullmatch(key):
         raise Problem(
@@ -65,6 +74,10 @@ def run_once(
         response.headers["Idempotency-Replayed"] = "true"
         return response
     return _run_claimed(held, command, answer=answer, status=status, because=because)
+
+
+def _may_be_left_out() -> bool:
+    return getattr(current_app.view_functions[request.endpoint or ""], KEY_OPTIONAL, False)
 
 
 def _run_claimed(

@@ -11,7 +11,8 @@ from domain.errors import InvalidInput
 
 CENTS_PER_SHILLING = 100
 AMOUNT_CENTS_MAX = 10**13 - 1  # numeric(15,2) less two digits: sums of amounts still fit
-_AMOUNT = re.compile(r"\d{1,11}(\.\d{1,2})?", re.ASCII)
+AMOUNT_PATTERN = r"[0-9]{1,11}(\.[0-9]{1,2})?"
+_AMOUNT = re.compile(AMOUNT_PATTERN)
 
 
 def cents_from_text(text: str, *, field: str = "amount") -> int:

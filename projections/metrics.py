@@ -1,10 +1,17 @@
-"""Figures for whoever watches the house, as Prometheus reads them. Every process tells the same."""
+"""Figures for whoever watches the house, as Prometheus reads them.
+
+They are read from the database whenever they are asked for, so every process tells the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 from psycopg_pool import ConnectionPool
 
 from infra.postgres.pool import borrowed
@@ -35,67 +42,90 @@ SELECT coalesce(avg(extract(epoch FROM settled_at - received_at)), 0)::float8,
 FROM intake.callbacks WHERE state = 'done' AND settled_at > now() - interval '5 minutes'
 """
 
-Sample = tuple[str, dict[str, str], float]
+_Row = tuple[Any, ...]
 
 
-def metrics_text(pool: ConnectionPool, *, now: datetime) -> str:
-    """All figures, in the text format 0.0.4."""
-    lines: list[str] = []
-    told: set[str] = set()
-    for family, kind, samples in _families(pool, now):
-        for name, labels, value in samples:
-            if family not in told:
-                told.add(family)
-                lines.append(f"# TYPE {family} {kind}")
-            shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels.items())
-            lines.append(f"{name}{{{shown}}} {value!r}" if shown else f"{name} {value!r}")
-    return "\n".join(lines) + "\n"
+class Figures(Collector):
+    """All figures of one moment, for `prometheus_client` to write down."""
+
+    def __init__(self, pool: ConnectionPool, *, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        """Read them all at once, then tell them family by family."""
+        with borrowed(self._pool) as connection:
+            requests = connection.execute(_REQUESTS).fetchall()
+            pushes = connection.execute(_PUSHES).fetchall()
+            due = connection.execute(_DUE).fetchall()
+            [waiting] = connection.execute(_WAITING).fetchall()
+            [set_aside] = connection.execute(_SET_ASIDE).fetchall()
+            [delay] = connection.execute(_DELAY).fetchall()
+        yield from _requests(requests)
+        yield from self._followers()
+        yield from _pushes(pushes, due)
+        yield from _callbacks(waiting, set_aside, delay)
+
+    def _followers(self) -> Iterator[Metric]:
+        behind = _gauge("follower_events_behind", "Events that are not folded yet.", "read_model")
+        lag = _gauge("follower_seconds_behind", "Age of the oldest such event.", "read_model")
+        running = _gauge(
+            "follower_running", "1 while it follows; 0 stopped or paused.", "read_model"
+        )
+        for follower in follower_status(self._pool, READ_MODELS.values(), now=self._now()):
+            behind.add_metric([follower.name], follower.events_behind)
+            lag.add_metric([follower.name], follower.seconds_behind)
+            running.add_metric([follower.name], int(follower.state == "following"))
+        yield from (behind, lag, running)
 
 
-def _families(pool: ConnectionPool, now: datetime) -> Iterator[tuple[str, str, Iterable[Sample]]]:
-    with borrowed(pool) as connection:
-        requests = connection.execute(_REQUESTS).fetchall()
-        pushes = connection.execute(_PUSHES).fetchall()
-        due = connection.execute(_DUE).fetchall()
-        [waiting] = connection.execute(_WAITING).fetchall()
-        [set_aside] = connection.execute(_SET_ASIDE).fetchall()
-        [delay] = connection.execute(_DELAY).fetchall()
-    named = [({"method": r[0], "route": r[1], "status": str(r[2])}, r[3:]) for r in requests]
-    name = "daystar_requests_total"
-    yield name, "counter", [(name, labels, row[0]) for labels, row in named]
-    yield "daystar_request_seconds", "histogram", list(_latencies(named))
-    followers = follower_status(pool, READ_MODELS.values(), now=now)
-    lags: dict[str, list[tuple[str, float]]] = {
-        "daystar_follower_events_behind": [(f.name, f.events_behind) for f in followers],
-        "daystar_follower_seconds_behind": [(f.name, f.seconds_behind) for f in followers],
-        "daystar_follower_running": [(f.name, int(f.state == "following")) for f in followers],
-    }
-    for name, values in lags.items():
-        yield name, "gauge", [(name, {"read_model": model}, value) for model, value in values]
-    name = "daystar_pushes"
-    yield name, "gauge", [(name, {"state": row[0]}, row[1]) for row in pushes]
-    name = "daystar_pushes_due"
-    yield name, "gauge", [(name, {"action": row[0]}, row[1]) for row in due]
-    name = "daystar_pushes_due_oldest_seconds"
-    yield name, "gauge", [(name, {"action": row[0]}, row[2]) for row in due]
-    for name, value in {
-        "daystar_callbacks_waiting": waiting[0],
-        "daystar_callbacks_waiting_oldest_seconds": waiting[1],
-        "daystar_callbacks_set_aside": set_aside[0],
-        "daystar_callback_delay_seconds_mean_5m": delay[0],
-        "daystar_callback_delay_seconds_max_5m": delay[1],
-    }.items():
-        yield name, "gauge", [(name, {}, value)]
+def _gauge(name: str, tells: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"daystar_{name}", tells, labels=labels)
 
 
-def _latencies(named: list[tuple[dict[str, str], tuple[float, ...]]]) -> Iterator[Sample]:
-    for labels, (requests, milliseconds, *within) in named:
-        for bound, count in zip(_BOUNDS_MILLISECONDS, within, strict=True):
-            yield "daystar_request_seconds_bucket", labels | {"le": f"{bound / 1000:g}"}, count
-        yield "daystar_request_seconds_bucket", labels | {"le": "+Inf"}, requests
-        yield "daystar_request_seconds_sum", labels, milliseconds / 1000
-        yield "daystar_request_seconds_count", labels, requests
+def _requests(rows: list[_Row]) -> Iterator[Metric]:
+    labels = ("method", "route", "status")
+    total = CounterMetricFamily("daystar_requests", "Requests answered.", labels=labels)
+    seconds = HistogramMetricFamily(
+        "daystar_request_seconds", "How long they took to answer.", labels=labels
+    )
+    for method, route, status, requests, milliseconds, *within in rows:
+        told = [method, route, str(status)]
+        total.add_metric(told, requests)
+        buckets = [
+            (f"{bound / 1000:g}", count)
+            for bound, count in zip(_BOUNDS_MILLISECONDS, within, strict=True)
+        ]
+        seconds.add_metric(told, [*buckets, ("+Inf", requests)], sum_value=milliseconds / 1000)
+    yield from (total, seconds)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+def _pushes(pushes: list[_Row], due: list[_Row]) -> Iterator[Metric]:
+    states = _gauge("pushes", "Requests to pay, by their state.", "state")
+    for state, count in pushes:
+        states.add_metric([state], count)
+    waiting = _gauge("pushes_due", "Requests to pay that wait for us, by what is due.", "action")
+    oldest = _gauge("pushes_due_oldest_seconds", "For how long the oldest of them waits.", "action")
+    for action, count, seconds in due:
+        waiting.add_metric([action], count)
+        oldest.add_metric([action], seconds)
+    yield from (states, waiting, oldest)
+
+
+def _callbacks(waiting: _Row, set_aside: _Row, delay: _Row) -> Iterator[Metric]:
+    for name, tells, value in (
+        ("callbacks_waiting", "Callbacks stored and not yet interpreted.", waiting[0]),
+        ("callbacks_waiting_oldest_seconds", "For how long the oldest of them waits.", waiting[1]),
+        ("callbacks_set_aside", "Callbacks that wait for a person.", set_aside[0]),
+        (
+            "callback_delay_seconds_mean_5m",
+            "From arrival to events, mean of five minutes.",
+            delay[0],
+        ),
+        (
+            "callback_delay_seconds_max_5m",
+            "From arrival to events, longest of five minutes.",
+            delay[1],
+        ),
+    ):
+        yield GaugeMetricFamily(f"daystar_{name}", tells, value=value)

@@ -10,9 +10,11 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
-from app.fields import QueryArguments, StrictSchema
+from app.fields import QueryArguments, Shillings, StrictSchema
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
+from domain.contributions.rules import ContributionType, PaymentMethod
+from domain.members.member import MemberStatus
 from infra.cursors import CURSOR_LENGTH_MAX, BadCursor, open_cursor, seal_cursor
 from projections.contributions import CONTRIBUTION_LIST
 from projections.listing import Listing, LostPlace, Page
@@ -20,6 +22,7 @@ from projections.members import MEMBER_LIST
 
 PER_PAGE_MAX = 100
 PAGE_MAX = 1_000_000
+MEMBER_STATUSES = sorted({status.on_the_wire for status in MemberStatus})
 
 blueprint = Blueprint(
     "accounting",
@@ -46,7 +49,7 @@ class PageArguments(QueryArguments):
 class MemberArguments(PageArguments):
     """Filters of the member list."""
 
-    status = fields.String(validate=validate.OneOf(["active", "inactive", "suspended"]))
+    status = fields.String(validate=validate.OneOf(MEMBER_STATUSES))
 
 
 class ContributionArguments(PageArguments):
@@ -84,9 +87,9 @@ class MemberAnswer(StrictSchema):
     phone = fields.String(required=True, allow_none=True)
     id_number = fields.String(required=True, allow_none=True)
     registration_date = fields.Date(required=True)
-    status = fields.String(required=True)
-    total_contributions = fields.String(required=True)
-    share_capital = fields.String(required=True)
+    status = fields.String(required=True, metadata={"enum": MEMBER_STATUSES})
+    total_contributions = Shillings(required=True)
+    share_capital = Shillings(required=True)
 
 
 class MembersAnswer(StrictSchema):
@@ -102,12 +105,12 @@ class ContributionAnswer(StrictSchema):
     id = fields.UUID(required=True)
     member_id = fields.UUID(required=True)
     member_number = fields.String(required=True)
-    amount = fields.String(required=True)
-    contribution_type = fields.String(required=True)
-    payment_method = fields.String(required=True)
+    amount = Shillings(required=True)
+    contribution_type = fields.Enum(ContributionType, by_value=True, required=True)
+    payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
     payment_reference = fields.String(required=True)
     contribution_date = fields.Date(required=True)
-    status = fields.String(required=True)
+    status = fields.String(required=True, metadata={"enum": ["completed", "reversed"]})
 
 
 class ContributionsAnswer(StrictSchema):

@@ -7,21 +7,44 @@ if it cannot be stored, Safaricom hears an honest 500-class answer.
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, Response, request
+from flask import Response, request
+from marshmallow import fields
 from structlog.contextvars import bind_contextvars
 
 from app.auth import services
+from app.blueprint import Blueprint
+from app.fields import StrictSchema
 from app.problems import Problem
 from infra.callbacks import BODY_BYTES_MAX
 
-blueprint = Blueprint("mpesa_callbacks", __name__, url_prefix="/hooks")
+blueprint = Blueprint(
+    "callbacks", __name__, url_prefix="/hooks", description="What Safaricom tells us; only it asks."
+)
 _ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
+_ANYTHING = {
+    "description": "As Safaricom writes it.",
+    "required": True,
+    "content": {"application/json": {"schema": {}}},
+}
 _log = structlog.get_logger()
 
 
+class AcceptedAnswer(StrictSchema):
+    """What Safaricom wants to hear."""
+
+    ResultCode = fields.Integer(required=True, metadata={"const": 0})
+    ResultDesc = fields.String(required=True, metadata={"const": "Accepted"})
+
+
 @blueprint.route("/stk/<token>", methods=["POST"])
+@blueprint.doc(requestBody=_ANYTHING)
+@blueprint.response(200, AcceptedAnswer)
 def stk_callback(token: str) -> Response:
-    """Store what Safaricom says of a push, and say thank you."""
+    """Store what Safaricom says of a push, and say thank you.
+
+    The address is told to Safaricom with each push and nobody else knows it. Whatever is said is
+    stored before it is read.
+    """
     push_id = services().keyring.callback_subject("stk", token)
     if push_id is None:
         _log.warning("callback_token_wrong", kind="stk", source=request.remote_addr)

@@ -15,6 +15,7 @@ from app.cli.administration import (
     principals,
     rotate_master_key,
 )
+from app.cli.document import openapi
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
@@ -53,6 +54,7 @@ for command in (
     erase_member,
     master_key,
     rotate_master_key,
+    openapi,
 ):
     daystar.add_command(command)
 

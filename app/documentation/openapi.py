@@ -1,23 +1,38 @@
-"""The OpenAPI document: what the schemas and routes say, completed with what all doors share.
+"""The OpenAPI document: what schemas, routes and recorded answers say, put together.
 
-Each operation's parameters, body and success come from its schemas; its key and permission from
-`requires`; its refusals, headers and problem shape are the same everywhere and stand here, once.
+Nothing here names an operation. Parameters, bodies and successes come from the schemas; the key and
+its permission from `requires`; whether an Idempotency-Key may be left out from `key_optional`; the
+statuses from what an operation takes; examples and headers from what was recorded.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections import Counter
+from copy import deepcopy
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from flask import Flask
+from flask_smorest import Api
 
-from app.auth import PERMISSION
+from app.auth import KEY_SPARED, PERMISSION
+from app.documentation.headers import HEADERS, references
+from app.documentation.recorded import Recorded, recorded
+from app.idempotent import KEY_OPTIONAL
 
-_CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
-_PROBLEM = {"$ref": "#/components/schemas/Problem"}
-_ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
-
+SPEC_OPTIONS = {
+    "info": {
+        "description": "The accounting systems' way to read the co-operative's books, and the"
+        " operators' way to act. `/wp-json/daystar-accounting/v1` is another address of"
+        " `/daystar-accounting/v1`. Ids and amounts are strings; refusals are"
+        " `application/problem+json`. Whatever answers GET answers HEAD.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "servers": [{"url": "/", "description": "This server."}],
+}
 _WHEN = {
     400: "A parameter is wrong, the JSON is malformed, or the Idempotency-Key is missing.",
     401: "No key, or one that is wrong, revoked or expired.",
@@ -30,56 +45,12 @@ _WHEN = {
     415: "The body is not application/json.",
     422: "A field is not acceptable, or the Idempotency-Key came before with another body.",
     429: "The key has made its requests of this minute.",
+    500: "A mistake of ours; it has been noted.",
     503: "The database does not answer, or a read model lags; nothing was changed.",
 }
-_CODES = {
-    400: "rest_invalid_param",
-    401: "invalid_api_key",
-    403: "insufficient_permission",
-    404: "rest_no_route",
-    405: "method_not_allowed",
-    409: "contention",
-    410: "cursor_lost",
-    413: "body_too_large",
-    415: "unsupported_media_type",
-    422: "invalid_body",
-    429: "rate_limited",
-    503: "database_unavailable",
-}
-
-
-def _header(description: str, type_name: str, example: Any) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": type_name}, "example": example}
-
-
-_HEADERS = {
-    "RequestId": _header("Names this request in our logs.", "string", "b6f0c1d2e3f4"),
-    "RateLimit": _header("What is left of the key's budget.", "string", '"default";r=599;t=42'),
-    "RateLimitPolicy": _header("The key's budget.", "string", '"default";q=600;w=60'),
-    "RateLimitLimit": _header("Requests in a minute.", "integer", 600),
-    "RateLimitRemaining": _header("Requests left in this minute.", "integer", 599),
-    "RateLimitReset": _header("When the minute ends, in Unix seconds.", "integer", 1795425600),
-    "RetryAfter": _header("How many seconds to wait.", "integer", 42),
-    "Authenticate": _header("How to show a key.", "string", "Bearer"),
-    "Allow": _header("The methods this address answers to.", "string", "GET, HEAD, OPTIONS"),
-    "Position": _header("The position the answer was read at.", "integer", 17000),
-    "Replayed": _header("Given when the answer was given before.", "string", "true"),
-    "Location": _header("Where to ask what became of it.", "string", "/daystar/v1/mpesa/..."),
-}
-_EVERY_ANSWER = {"X-Request-Id": "RequestId"}
-_EVERY_KEYED_ANSWER = {
-    "RateLimit": "RateLimit",
-    "RateLimit-Policy": "RateLimitPolicy",
-    "X-RateLimit-Limit": "RateLimitLimit",
-    "X-RateLimit-Remaining": "RateLimitRemaining",
-    "X-RateLimit-Reset": "RateLimitReset",
-}
-_HEADERS_OF_STATUS = {
-    401: {"WWW-Authenticate": "Authenticate"},
-    405: {"Allow": "Allow"},
-    429: {"Retry-After": "RetryAfter"},
-    503: {"Retry-After": "RetryAfter"},
-}
+_ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
+_CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
+_METHODS = ("get", "post", "put", "patch", "delete")
 _PROBLEM_SCHEMA = {
     "type": "object",
     "description": "A refusal (RFC 9457), with the fields older clients read.",
@@ -100,13 +71,16 @@ _PROBLEM_SCHEMA = {
             "additionalProperties": False,
         },
         "request_id": {"type": "string"},
-        "errors": {"description": "Which field or parameter, and why.", "type": "object"},
+        "errors": {
+            "description": "By field or parameter: what is wrong with it.",
+            "type": "object",
+        },
     },
     "additionalProperties": False,
 }
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same."},
     "query": {
         "type": "apiKey",
         "in": "query",
@@ -114,113 +88,201 @@ _SECURITY_SCHEMES = {
         "description": "For older clients; a key in an address is easily seen.",
     },
 }
-_METHODS = ("get", "post")
 _BOTH_ADDRESSES = [
     {"url": "/", "description": "This server."},
     {"url": "/wp-json", "description": "The older system's address of the same."},
 ]
-_ANY_KEY: list[dict[str, list[str]]] = [{name: []} for name in _SECURITY_SCHEMES]
 _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "description": "New for each act: the same key with the same body is done once, and answered"
     " the same for seven days.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
     "example": "0b5c9f4e-6a0d-4c59-9d0b-2f0a7c1f6e11",
+}
+_PARAMETERS = {
+    "IdempotencyKey": _IDEMPOTENCY_KEY | {"required": True},
+    "IdempotencyKeyOptional": _IDEMPOTENCY_KEY | {"required": False},
 }
 
 
-def complete(document: dict[str, Any], app: Flask) -> dict[str, Any]:
-    """The document flask-smorest made, with all that the doors have in common."""
+def complete(api: Api, app: Flask) -> dict[str, Any]:
+    """The document flask-smorest made, with all that it cannot know."""
+    document: dict[str, Any] = deepcopy(api.spec.to_dict())
+    components = document["components"]
+    schemas = components["schemas"]
+    for known, name in api.ma_plugin.converter.refs.items():
+        schemas[name].setdefault("description", inspect.getdoc(known[0]))
+    for unused in ("Error", "PaginationMetadata"):  # flask-smorest's own shapes, which are not ours
+        schemas.pop(unused, None)
+    answers = recorded()
+    components["responses"] = {}
+    components["headers"] = HEADERS
+    components["parameters"] = _PARAMETERS
+    components["securitySchemes"] = _SECURITY_SCHEMES
+    components["examples"] = {name: {"value": body} for name, body in answers.problems.items()}
+    schemas["Problem"] = _PROBLEM_SCHEMA
     views = {
         (_CONVERTER.sub(r"{\1}", rule.rule), method.lower()): app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
         for method in rule.methods or ()
     }
+    operations = []
     for path, item in document["paths"].items():
         for parameter in item.get("parameters", []):
             parameter["example"] = _ID
         if path.startswith("/daystar-accounting/"):
             item["servers"] = _BOTH_ADDRESSES
-        for method, operation in item.items():
-            if method in _METHODS:
-                _complete_operation(operation, path=path, method=method, view=views[path, method])
-    components = document["components"]
-    components["responses"] = {}
-    components["headers"] = _HEADERS
-    components["securitySchemes"] = _SECURITY_SCHEMES
-    schemas = components["schemas"]
-    for unused in ("Error", "PaginationMetadata"):  # flask-smorest's own shapes, which are not ours
-        schemas.pop(unused, None)
-    schemas["Problem"] = _PROBLEM_SCHEMA
+        for method in set(_METHODS) & set(item):
+            operation = _Operation(item[method], path, method, views[path, method], answers)
+            operation.complete(schemas)
+            operations.append(operation)
+    _share(operations, components["responses"])
     return document
 
 
-def _complete_operation(operation: dict[str, Any], *, path: str, method: str, view: Any) -> None:
-    permission = getattr(view, PERMISSION, None)
-    keyed = permission is not None
-    operation["operationId"] = view.__name__
-    operation["security"] = _ANY_KEY if keyed else []
-    if keyed:
-        operation["description"] = f"Needs the permission `{permission}`."
-    parameters = operation.setdefault("parameters", [])
-    # The key in the address is a way of showing it, not a filter.
-    parameters[:] = [parameter for parameter in parameters if parameter["name"] != "api_key"]
-    if method == "post":
-        parameters.append(_IDEMPOTENCY_KEY | {"required": path != "/daystar/v1/members"})
-    if not parameters:
-        del operation["parameters"]
-    operation["responses"] = {
-        **{
+class _Operation:
+    """One operation of the document, and what is known of it from elsewhere."""
+
+    def __init__(
+        self, told: dict[str, Any], path: str, method: str, view: Any, answers: Recorded
+    ) -> None:
+        self.told = told
+        self.path = path
+        self.permission = getattr(view, PERMISSION, None)
+        self._key_spared = getattr(view, KEY_SPARED, False)
+        self._takes_idempotency_key = method == "post" and self.permission is not None
+        self._key_optional = getattr(view, KEY_OPTIONAL, False)
+        self._answers = answers
+        self._id: str = view.__name__
+
+    @property
+    def keyed(self) -> bool:
+        return self.permission is not None
+
+    def complete(self, schemas: dict[str, Any]) -> None:
+        """Say all that the routes and schemas did not."""
+        self.told["operationId"] = self._id
+        self._say_who_may()
+        self._name_parameters()
+        request = self._answers.request(self._id)
+        if request is not None:
+            for content in self.told["requestBody"]["content"].values():
+                content["example"] = request
+        successes = {
             status: response
-            for status, response in operation["responses"].items()
+            for status, response in self.told["responses"].items()
             if status.startswith("2")
-        },
-        **{
-            str(status): _refusal(status)
-            for status in _refusals(path=path, method=method, keyed=keyed)
-        },
-    }
-    for status, response in operation["responses"].items():
-        headers = _EVERY_ANSWER | _HEADERS_OF_STATUS.get(int(status), {})
-        if keyed and status not in ("401", "405", "503"):
-            headers |= _EVERY_KEYED_ANSWER
-        if status == "200" and path.startswith("/daystar-accounting/"):
-            headers |= {"Daystar-Position": "Position"}
-        if status in ("201", "202"):
-            headers |= {"Idempotency-Replayed": "Replayed"}
-        if status == "202":
-            headers |= {"Location": "Location"}
-        response["headers"] = {
-            name: {"$ref": f"#/components/headers/{known}"} for name, known in headers.items()
+        }
+        refusals = {str(status): self._refusal(str(status)) for status in self._refusals(schemas)}
+        for status, response in successes.items():
+            self._complete_success(status, response, schemas)
+        self.told["responses"] = successes | dict(sorted(refusals.items()))
+
+    def _say_who_may(self) -> None:
+        any_key: list[dict[str, list[str]]] = [{name: []} for name in _SECURITY_SCHEMES]
+        if not self.keyed:
+            self.told["security"] = []
+            return
+        self.told["security"] = [{}, *any_key] if self._key_spared else any_key
+        needs = f"Needs the permission `{self.permission}`."
+        self.told["description"] = "\n\n".join(
+            text for text in (self.told.get("description"), needs) if text
+        )
+
+    def _name_parameters(self) -> None:
+        parameters = self.told.pop("parameters", [])
+        # The key in the address is a way of showing it, not a filter.
+        parameters = [parameter for parameter in parameters if parameter["name"] != "api_key"]
+        self._takes_a_query = bool(parameters)
+        self._takes_a_cursor = "cursor" in {parameter["name"] for parameter in parameters}
+        if self._takes_idempotency_key:
+            name = "IdempotencyKeyOptional" if self._key_optional else "IdempotencyKey"
+            parameters.append({"$ref": f"#/components/parameters/{name}"})
+        if parameters:
+            self.told["parameters"] = parameters
+
+    def _refusals(self, schemas: dict[str, Any]) -> set[int]:
+        """What may be answered besides a success, by what the operation asks for."""
+        found = {403, 405, 500, *(int(status) for status in self._answers.answers(self._id))}
+        if self.keyed:
+            found |= {401, 429, 503}
+        if "{" in self.path or self._names_something(schemas):
+            found |= {404}
+        if self._takes_a_query:
+            found |= {400}
+        if self._takes_a_cursor:
+            found |= {410}
+        if "requestBody" in self.told:
+            found |= {413, 503} | ({400, 415, 422} if self.keyed else set())
+        if self._takes_idempotency_key:
+            found |= {400, 409}
+        return found & set(_WHEN)
+
+    def _names_something(self, schemas: dict[str, Any]) -> bool:
+        """Whether its body tells the id of something that may not be there."""
+        return any(
+            name.endswith("_id") and schema.get("format") == "uuid"
+            for content in self.told.get("requestBody", {}).get("content", {}).values()
+            for name, schema in _resolved(content["schema"], schemas).get("properties", {}).items()
+        )
+
+    def _complete_success(
+        self, status: str, response: dict[str, Any], schemas: dict[str, Any]
+    ) -> None:
+        known = self._answers.answers(self._id).get(status, {})
+        for content in response.get("content", {}).values():
+            described = _resolved(content["schema"], schemas).get("description", "")
+            response["description"] = described.partition("\n")[0] or response["description"]
+            if "body" in known:
+                content["example"] = known["body"]
+        response["headers"] = references(known.get("headers", []))
+
+    def _refusal(self, status: str) -> dict[str, Any]:
+        known = self._answers.answers(self._id).get(status, {})
+        names = known.get("problems") or self._answers.problems_like(status)
+        content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        if names:
+            content["examples"] = {
+                name: {"$ref": f"#/components/examples/{name}"} for name in sorted(names)
+            }
+        return {
+            "description": _WHEN[int(status)],
+            "headers": references(self._answers.headers_like(status, keyed=self.keyed)),
+            "content": {"application/problem+json": content},
         }
 
 
-def _refusals(*, path: str, method: str, keyed: bool) -> tuple[int, ...]:
-    if not keyed:
-        return (403, 405, 503) if path == "/readyz" else (403, 405)
-    if method == "post":
-        return tuple(status for status in _WHEN if status != 410)
-    if "{" in path:
-        return 401, 403, 404, 405, 429, 503
-    if path.startswith("/daystar-accounting/"):
-        return 400, 401, 403, 405, 410, 429, 503
-    return 400, 401, 403, 405, 429, 503
+def _resolved(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = schemas[schema["$ref"].rpartition("/")[2]]
+    return found
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    sentence = _WHEN[status]
-    example = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": sentence,
-        "code": _CODES[status],
-        "message": sentence,
-        "data": {"status": status},
-        "request_id": "b6f0c1d2e3f4",
-    }
-    return {
-        "description": sentence,
-        "content": {"application/problem+json": {"schema": _PROBLEM, "example": example}},
-    }
+def _share(operations: list[_Operation], components: dict[str, Any]) -> None:
+    """Say once what several operations answer in the same words."""
+    written = [
+        (operation, status, orjson.dumps(response))
+        for operation in operations
+        for status, response in operation.told["responses"].items()
+        if not status.startswith("2")
+    ]
+    often = Counter(text for _, _, text in written)
+    names: dict[bytes, str] = {}
+    for operation, status, text in written:
+        if often[text] == 1:
+            continue
+        if text not in names:
+            names[text] = _free_name(status, components, keyed=operation.keyed)
+            components[names[text]] = operation.told["responses"][status]
+        operation.told["responses"][status] = {"$ref": f"#/components/responses/{names[text]}"}
+
+
+def _free_name(status: str, taken: dict[str, Any], *, keyed: bool) -> str:
+    phrase = "".join(word.capitalize() for word in re.split(r"\W", HTTPStatus(int(status)).phrase))
+    name = phrase if keyed else f"{phrase}WithoutKey"
+    number = 2
+    while name in taken:
+        name, number = f"{phrase}{number}", number + 1
+    return name

@@ -2,50 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
 from importlib import resources
-from typing import Any
 
+import flask
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Flask, Response, current_app
+from flask_smorest import Api
 
+from app.blueprint import Blueprint
 from app.documentation.openapi import complete
 
 _MAY_LOAD_ITS_OWN = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_FILES = {"page.html": "text/html", "page.js": "text/javascript", "page.css": "text/css"}
+_FILES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+DESCRIBED = "daystar_described"
+"""Where the application keeps its `Described`."""
+
+blueprint = Blueprint("documentation", __name__, description="What the API says of itself.")
+page_parts = flask.Blueprint("page_parts", __name__, url_prefix="/docs")
 
 
-def make_blueprint(described: Callable[[], dict[str, Any]]) -> Blueprint:
-    """The routes; `described` is what flask-smorest knows of the application."""
-    blueprint = Blueprint("documentation", __name__)
-    made: list[bytes] = []
+class Described:
+    """An application's document, made when it is first asked for."""
 
-    @blueprint.route("/openapi.json")
-    def openapi() -> Response:
-        if not made:
-            made.append(orjson.dumps(complete(described(), current_app)))
-        return Response(made[0], content_type="application/json")
+    def __init__(self, api: Api, app: Flask) -> None:
+        self._api = api
+        self._app = app
 
-    @blueprint.route("/docs")
-    def docs() -> Response:
-        return _file("page.html")
+    @cached_property
+    def document(self) -> bytes:
+        return orjson.dumps(complete(self._api, self._app))
 
-    @blueprint.route("/docs/page.js")
-    def script() -> Response:
-        return _file("page.js")
 
-    @blueprint.route("/docs/page.css")
-    def style() -> Response:
-        return _file("page.css")
+@blueprint.route("/openapi.json")
+@blueprint.response(200, {"type": "object"})
+def openapi() -> Response:
+    """This document."""
+    described: Described = current_app.extensions[DESCRIBED]
+    return Response(described.document, content_type="application/json")
 
-    return blueprint
+
+@blueprint.route("/docs")
+@blueprint.response(200, {"type": "string"}, content_type="text/html")
+def docs() -> Response:
+    """A page to read it and to try it."""
+    return _file("page.html")
+
+
+@page_parts.route("/page.js")
+def script() -> Response:
+    """What the page does."""
+    return _file("page.js")
+
+
+@page_parts.route("/page.css")
+def style() -> Response:
+    """How it looks."""
+    return _file("page.css")
 
 
 def _file(name: str) -> Response:
     text = resources.files("app.documentation").joinpath(name).read_text()
-    response = Response(text, content_type=f"{_FILES[name]}; charset=utf-8")
+    kind = _FILES[name.rpartition(".")[2]]
+    response = Response(text, content_type=f"{kind}; charset=utf-8")
     response.headers["Content-Security-Policy"] = _MAY_LOAD_ITS_OWN
     return response

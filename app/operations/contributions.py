@@ -10,7 +10,7 @@ from marshmallow import fields, validate
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
-from app.fields import Amount, StrictSchema, Text
+from app.fields import Amount, Shillings, StrictSchema, Text
 from app.idempotent import cause, run_once
 from domain.api_keys.api_key import Permission
 from domain.contributions.commands import RecordContribution, ReverseContribution
@@ -29,7 +29,7 @@ class RecordContributionBody(StrictSchema):
     """Money a member paid at the counter, through the bank, or from the payroll."""
 
     member_id = fields.UUID(required=True)
-    amount = Amount(required=True, metadata={"type": "string", "example": "2000.00"})
+    amount = Amount(required=True)
     contribution_type = fields.Enum(ContributionType, by_value=True, required=True)
     payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
     payment_reference = Text(
@@ -56,9 +56,9 @@ class RecordedAnswer(StrictSchema):
 
     id = fields.UUID(required=True)
     member_id = fields.UUID(required=True)
-    amount = fields.String(required=True)
-    contribution_type = fields.String(required=True)
-    status = fields.String(required=True)
+    amount = Shillings(required=True)
+    contribution_type = fields.Enum(ContributionType, by_value=True, required=True)
+    status = fields.String(required=True, metadata={"enum": ["completed", "reversed"]})
 
 
 @blueprint.route("/contributions", methods=["POST"])
@@ -66,7 +66,7 @@ class RecordedAnswer(StrictSchema):
 @blueprint.arguments(RecordContributionBody())
 @blueprint.response(201, RecordedAnswer)
 def record_contribution(body: dict[str, Any]) -> Response:
-    """Record a contribution. Needs an Idempotency-Key."""
+    """Record a contribution."""
     today = business_day(clock.now())
     command = RecordContribution(
         contribution_id=uuid4(),
@@ -97,7 +97,7 @@ def record_contribution(body: dict[str, Any]) -> Response:
 @blueprint.arguments(ReversalBody())
 @blueprint.response(201, RecordedAnswer)
 def reverse_contribution(body: dict[str, Any], contribution_id: UUID) -> Response:
-    """Undo a contribution, wholly and once. Needs an Idempotency-Key."""
+    """Undo a contribution, wholly and once."""
     command = ReverseContribution(
         member_id=body["member_id"],
         contribution_id=contribution_id,

@@ -11,7 +11,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from app.auth import requires, services
 from app.blueprint import Blueprint
 from app.fields import StrictSchema, Text
-from app.idempotent import cause, run_once
+from app.idempotent import cause, key_optional, run_once
 from domain.api_keys.api_key import Permission
 from domain.dates import business_day
 from domain.members.commands import (
@@ -97,6 +97,7 @@ class MemberStandingAnswer(StrictSchema):
 @requires(Permission.OPERATE)
 @blueprint.arguments(RegisterMemberBody())
 @blueprint.response(201, RegisteredAnswer)
+@key_optional
 def register_member(body: dict[str, Any]) -> Response:
     """Register a member and open their account."""
     if "member_number" in body:
@@ -113,6 +114,7 @@ def register_member(body: dict[str, Any]) -> Response:
 @requires(Permission.OPERATE)
 @blueprint.arguments(ContactBody())
 @blueprint.response(200, MemberStandingAnswer)
+@key_optional
 def change_contact(body: dict[str, Any], member_id: UUID) -> Response:
     """Change a member's phone or e-mail."""
     email = body["email"] or "" if "email" in body else None
@@ -123,6 +125,7 @@ def change_contact(body: dict[str, Any], member_id: UUID) -> Response:
 @requires(Permission.OPERATE)
 @blueprint.arguments(ReasonBody())
 @blueprint.response(200, MemberStandingAnswer)
+@key_optional
 def suspend_member(body: dict[str, Any], member_id: UUID) -> Response:
     """Hold an active member off."""
     return _changed(SuspendMember(member_id, body["reason"], business_day(clock.now())))
@@ -132,6 +135,7 @@ def suspend_member(body: dict[str, Any], member_id: UUID) -> Response:
 @requires(Permission.OPERATE)
 @blueprint.arguments(ReasonBody())
 @blueprint.response(200, MemberStandingAnswer)
+@key_optional
 def reactivate_member(body: dict[str, Any], member_id: UUID) -> Response:
     """End a member's suspension."""
     return _changed(ReactivateMember(member_id, body["reason"], business_day(clock.now())))
@@ -141,6 +145,7 @@ def reactivate_member(body: dict[str, Any], member_id: UUID) -> Response:
 @requires(Permission.OPERATE)
 @blueprint.arguments(ExitBody())
 @blueprint.response(200, MemberStandingAnswer)
+@key_optional
 def exit_member(body: dict[str, Any], member_id: UUID) -> Response:
     """Let a member go, of whose money nothing is left with us."""
     today = business_day(clock.now())
@@ -149,7 +154,7 @@ def exit_member(body: dict[str, Any], member_id: UUID) -> Response:
 
 
 def _changed(command: Any) -> Response:
-    return run_once(command, answer=_answer, status=200, because=cause(), key_required=False)
+    return run_once(command, answer=_answer, status=200, because=cause())
 
 
 def _register(body: dict[str, Any], member_number: str) -> Response:
@@ -165,7 +170,7 @@ def _register(body: dict[str, Any], member_number: str) -> Response:
         registered_on=body.get("registration_date", today),
         today=today,
     )
-    return run_once(command, answer=_answer, status=201, because=cause(), key_required=False)
+    return run_once(command, answer=_answer, status=201, because=cause())
 
 
 def _drawn_number() -> str:

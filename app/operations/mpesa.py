@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
-from app.fields import Amount, StrictSchema, Text
+from app.fields import Amount, Shillings, StrictSchema, Text
 from app.idempotent import cause, run_once
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
@@ -22,7 +22,7 @@ from domain.contributions.rules import ContributionType
 from domain.money import text_from_cents
 from domain.mpesa.commands import RequestPush
 from domain.mpesa.errors import PushNotFound
-from domain.mpesa.stk_push import Push
+from domain.mpesa.stk_push import Push, PushState
 from infra import clock
 from infra.event_store.unit_of_work import UnitOfWork
 from projections.mpesa_transactions import transaction_json
@@ -40,7 +40,7 @@ class PushBody(StrictSchema):
     """Whom to ask, for what, for how much. Without a phone, the member's own is asked."""
 
     member_id = fields.UUID(required=True)
-    amount = Amount(required=True, metadata={"type": "string", "example": "2000.00"})
+    amount = Amount(required=True)
     payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
     phone = Text(validate=validate.Length(9, 24), allow_none=True, load_default=None)
 
@@ -50,10 +50,10 @@ class PushAnswer(StrictSchema):
 
     id = fields.UUID(required=True)
     member_id = fields.UUID(required=True)
-    amount = fields.String(required=True)
-    payment_purpose = fields.String(required=True)
+    amount = Shillings(required=True)
+    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
     account_reference = fields.String(required=True)
-    status = fields.String(required=True)
+    status = fields.String(required=True, metadata={"enum": list(PushState)})
 
 
 class TransactionAnswer(StrictSchema):
@@ -63,15 +63,15 @@ class TransactionAnswer(StrictSchema):
     transaction_type = fields.String(required=True)
     member_id = fields.UUID(required=True)
     phone = fields.String(required=True, allow_none=True)
-    amount = fields.String(required=True)
-    payment_purpose = fields.String(required=True)
+    amount = Shillings(required=True)
+    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
     account_reference = fields.String(required=True)
     short_code = fields.String(required=True)
-    status = fields.String(required=True)
+    status = fields.String(required=True, metadata={"enum": list(PushState)})
     merchant_request_id = fields.String(required=True, allow_none=True)
     checkout_request_id = fields.String(required=True, allow_none=True)
     receipt_number = fields.String(required=True, allow_none=True)
-    amount_received = fields.String(required=True, allow_none=True)
+    amount_received = Shillings(required=True, allow_none=True)
     in_suspense = fields.Boolean(required=True)
     suspense_reason = fields.String(required=True, allow_none=True)
     result_code = fields.String(required=True, allow_none=True)
@@ -85,7 +85,10 @@ class TransactionAnswer(StrictSchema):
 @blueprint.arguments(PushBody())
 @blueprint.response(202, PushAnswer)
 def request_push(body: dict[str, Any]) -> Response:
-    """Ask a member's phone to pay. Needs an Idempotency-Key. What follows is told by the id."""
+    """Ask a member's phone to pay.
+
+    Accepted at once; what becomes of it is told at `Location`.
+    """
     credentials = services().settings.mpesa
     if credentials is None:
         raise Problem(409, "mpesa_not_configured", "No M-Pesa credentials are configured.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -45,13 +46,21 @@ class Premises:
 
     @classmethod
     def of(cls, house: House) -> Premises:
+        today = business_day(clock.now())
         member_id = house.member(
             member_number="TAKEN01", national_id="TAKEN0001", phone="0712345678"
         )
         contribution_id = house.contribution(member_id, payment_reference="TAKEN-REFERENCE")
         transaction_id = house.co_operative.push(member_id)
-        idle, suspended = house.member(), house.member()
-        today = business_day(clock.now())
+        idle, suspended = (
+            house.member(
+                member_number=f"TAKEN0{number}",
+                national_id=f"TAKEN000{number}",
+                phone=f"071234567{number}",
+                registered_on=today - timedelta(days=number),
+            )
+            for number in (2, 3)
+        )
         house.co_operative.dispatch(SuspendMember(suspended, "asked by the board", today))
         house.follow()
         client = house.client(*ALL_PERMISSIONS)
