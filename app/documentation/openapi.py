@@ -115,6 +115,10 @@ def complete(api: Api, app: Flask) -> dict[str, Any]:
         schemas[name].setdefault("description", inspect.getdoc(known[0]))
     for unused in ("Error", "PaginationMetadata"):  # flask-smorest's own shapes, which are not ours
         schemas.pop(unused, None)
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if "enum" in field:
+                field.setdefault("type", "string")  # marshmallow's Enum tells its values alone
     answers = recorded()
     components["responses"] = {}
     components["headers"] = HEADERS

@@ -14,10 +14,10 @@ from app.blueprint import Blueprint
 from app.documentation.openapi import complete
 
 _MAY_LOAD_ITS_OWN = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_FILES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+_FILES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 DESCRIBED = "daystar_described"
 """Where the application keeps its `Described`."""
 
@@ -62,6 +62,12 @@ def script() -> Response:
 def style() -> Response:
     """How it looks."""
     return _file("page.css")
+
+
+@page_parts.route("/icon.svg")
+def icon() -> Response:
+    """The star on its tab."""
+    return _file("icon.svg")
 
 
 def _file(name: str) -> Response:

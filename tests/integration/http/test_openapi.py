@@ -10,7 +10,7 @@ import pytest
 from app.blueprint import Blueprint
 from tests.integration.http.house import Client, assert_refused
 
-PARTS_OF_THE_PAGE = {"/docs/page.js", "/docs/page.css"}
+PARTS_OF_THE_PAGE = {"/docs/page.js", "/docs/page.css", "/docs/icon.svg"}
 CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 
 
