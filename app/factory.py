@@ -124,7 +124,7 @@ def _note_use(response: Response) -> None:
             status=response.status_code,
             milliseconds=(time.perf_counter() - g.started) * 1000,
             # What Safaricom told stands in intake.callbacks, with its time, source and outcome.
-            is_counted_only=request.blueprint == mpesa_callbacks.blueprint.name
+            is_counted_only=request.blueprint == callbacks.blueprint.name
             and response.status_code == 200,
         )
     )

@@ -53,10 +53,10 @@ def run_once(
         Problem: the Idempotency-Key is missing or malformed.
         KeyInFlight, KeyUsedForOtherBody: as `infra.idempotency` says.
     """
-    key = request.headers.get("Idempotency-Key", "")
-    if not key and _may_be_left_out():
+    key = request.headers.get("Idempotency-Key")
+    if key is None and _may_be_left_out():
         return _json(orjson.dumps(answer(dispatch(services().store, command, because))), status)
-    if not _KEY.fullmatch(key):
+    if key is None or not _KEY.fullmatch(key):
         raise Problem(
             400,
             "idempotency_key_required",

@@ -67,7 +67,8 @@ function rowsOf(schema, depth) {
         ),
         element("td", { textContent: typeOf(raw) }),
         element("td", {
-          textContent: [field.properties ? "" : field.description, limitsOf(field)].filter(Boolean).join(" "),
+          textContent: [field.properties ? "" : field.description, limitsOf(field)]
+            .filter(Boolean).join(" ").replaceAll("`", ""),
         }),
       ),
       ...rowsOf(field, depth + 1),

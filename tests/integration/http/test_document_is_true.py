@@ -79,23 +79,21 @@ class Asking:
             ],
         }
         self.owners = {str(premises.contribution_id): str(premises.member_id)}
-        self._contents = self.house.contents()
+        self._versions = self.house.versions()
 
     def ask(self, case, headers):
         response = case.call(headers=headers)
+        before, self._versions = self._versions, self.house.versions()
         label = f"{case.operation.method.upper()} {case.operation.path}"
+        if response.status_code >= 400 or case.method in {"GET", "HEAD", "OPTIONS"}:
+            assert self._versions == before, f"{label} was refused and left a trace"
+        elif case.operation.path.startswith("/daystar"):
+            self._learn(case, response)
         case.validate_response(response, checks=CHECKS, headers=headers)
         self._only_described_headers(case, response)
         if case.operation.path not in NOT_COUNTED:
             self.statuses[response.status_code] += 1
             self.operations[label, response.status_code // 100] += 1
-        before, self._contents = self._contents, self.house.contents()
-        if response.status_code >= 400 or case.method in {"GET", "HEAD", "OPTIONS"}:
-            assert self._contents == before, f"{label} was refused and left a trace"
-        elif case.operation.path.startswith("/daystar"):
-            self._learn(case, response)
-            self.house.follow()
-            self._contents = self.house.contents()
         return response
 
     def report(self, say, seconds):
@@ -139,6 +137,9 @@ class Asking:
                 self.known["contribution_id"].append(found)
         elif "payment_purpose" in answer:
             self.known["transaction_id"].append(found)
+        if "payment_purpose" in answer or next(_numbers) % 10 == 0:
+            self.house.follow()
+            self._versions = self.house.versions()
 
     def plausible(self, name, path):
         """Good values for a field or parameter of this name, where a schema cannot find one."""
