@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -56,6 +56,11 @@ class Recording:
         self._app: Flask = premises.house.app
         self._ids: dict[str, str] = {}
         self._keys = _Keys(premises.house)
+        self._house.contribution(
+            premises.member_id,
+            payment_reference="TAKEN-EARLIER",
+            contributed_on=business_day(clock.now()) - timedelta(days=1),
+        )
         good = dict(self._good_requests())
         order = {name: number for number, name in enumerate(good)}
         described = {
@@ -101,12 +106,22 @@ class Recording:
             self._closed_doors(name, method, path, body, spared=getattr(view, KEY_SPARED))
         self._our_mistakes(name, view, method, path, body)
         self._nonsense(name, told, method, path, body, keyed=permission is not None)
-        suffix = "?per_page=2" if self._has_parameter(told, "per_page") else ""
+        suffix = "?per_page=1" if self._has_parameter(told, "per_page") else ""
         again = {"Idempotency-Key": "the-same-key"}
         answer = self._ask(name, method, path + suffix, body, headers=again)
         assert 200 <= answer.status_code < 300, f"{name}: {answer.text}"
+        if self._has_parameter(told, "cursor"):
+            self._restored(name, f"{path}?cursor={answer.json['pagination']['next_cursor']}")
         if method == "POST" and permission is not None:
             self._twice(name, path, body, again)
+
+    def _restored(self, name: str, path: str) -> None:
+        """The cursor's page; and what is said of it where a restore has lost all that was read."""
+        owner = self._house.owner
+        self._ask(name, "GET", path)
+        owner.execute("INSERT INTO event_store.epochs VALUES (2, 9000000000000000, -1)")
+        self._ask(name, "GET", path)
+        owner.execute("DELETE FROM event_store.epochs WHERE epoch = 2")
 
     def _closed_doors(self, name: str, method: str, path: str, body: Any, *, spared: bool) -> None:
         options = {"environ_overrides": FAR} if spared else {}
