@@ -27,7 +27,7 @@ PERSON = {
     "email": "wanjikuzzz@example.org",
     "national_id": "98765432",
 }
-TRACES = ("zzz", "98765432", "798765")
+TRACES = ("anjikuzzz", "amauzzz", "98765432")  # long enough not to stand in ciphertext by chance
 
 
 def stored(co_operative, stream_id, version=1):
