@@ -8,6 +8,8 @@ from typing import Any
 from domain.api_keys import handlers as api_keys
 from domain.contributions import commands as contribution_commands
 from domain.contributions import handlers as contributions
+from domain.loans import commands as loan_commands
+from domain.loans import handlers as loans
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
@@ -24,6 +26,17 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     member_commands.EraseMember: members.erase_member,
     contribution_commands.RecordContribution: contributions.record_contribution,
     contribution_commands.ReverseContribution: contributions.reverse_contribution,
+    loan_commands.DefineLoanProduct: loans.define_loan_product,
+    loan_commands.ApplyForLoan: loans.apply_for_loan,
+    loan_commands.ApproveLoan: loans.approve_loan,
+    loan_commands.DeclineLoan: loans.decline_loan,
+    loan_commands.DisburseLoan: loans.disburse_loan,
+    loan_commands.RecordRepayment: loans.record_repayment,
+    loan_commands.ReverseRepayment: loans.reverse_repayment,
+    loan_commands.ChargeFee: loans.charge_fee,
+    loan_commands.RestructureLoan: loans.restructure_loan,
+    loan_commands.WriteOffLoan: loans.write_off_loan,
+    loan_commands.AssessLoan: loans.assess_loan,
     mpesa_commands.RequestPush: mpesa.request_push,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,

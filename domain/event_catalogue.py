@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from domain.aggregate import Aggregate, Event
 from domain.api_keys.api_key import ApiKey
 from domain.contributions.account import MemberAccount
+from domain.loans.loan import Loan
+from domain.loans.product import LoanProduct
 from domain.members.member import Member
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.stk_push import Push
@@ -19,6 +21,8 @@ from domain.principals.principal import Principal
 AGGREGATES: Mapping[str, type[Aggregate]] = {
     "member": Member,
     "account": MemberAccount,
+    "loan-product": LoanProduct,
+    "loan": Loan,
     "push": Push,
     "receipt": Receipt,
     "principal": Principal,
@@ -36,6 +40,26 @@ EVENTS: Mapping[str, type[Event]] = {
     "account.contribution-received": MemberAccount.ContributionReceived,
     "account.contribution-reversed": MemberAccount.ContributionReversed,
     "account.closed": MemberAccount.Closed,
+    "loan-product.defined": LoanProduct.Defined,
+    "loan-product.revised": LoanProduct.Revised,
+    "loan.applied": Loan.Applied,
+    "loan.approved": Loan.Approved,
+    "loan.declined": Loan.Declined,
+    "loan.disbursed": Loan.Disbursed,
+    "loan.repayment-received": Loan.RepaymentReceived,
+    "loan.repayment-reversed": Loan.RepaymentReversed,
+    "loan.repayments-reallocated": Loan.RepaymentsReallocated,
+    "loan.penalty-charged": Loan.PenaltyCharged,
+    "loan.penalty-reversed": Loan.PenaltyReversed,
+    "loan.fee-charged": Loan.FeeCharged,
+    "loan.became-overdue": Loan.BecameOverdue,
+    "loan.became-current": Loan.BecameCurrent,
+    "loan.instalment-due-soon": Loan.InstalmentDueSoon,
+    "loan.restructured": Loan.Restructured,
+    "loan.completed": Loan.Completed,
+    "loan.reopened": Loan.Reopened,
+    "loan.written-off": Loan.WrittenOff,
+    "loan.recovery-received": Loan.RecoveryReceived,
     "push.requested": Push.Requested,
     "push.sent": Push.Sent,
     "push.not-sent": Push.NotSent,

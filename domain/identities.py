@@ -20,3 +20,13 @@ def receipt_id(receipt_number: str) -> UUID:
 def contribution_id(*, source_id: UUID, part: str = "") -> UUID:
     """The contribution that a receipt or a push pays. `part` tells parts of one apart."""
     return uuid5(_DAYSTAR, f"contribution/{source_id}/{part}")
+
+
+def loan_product_id(code: str) -> UUID:
+    """The stream of a loan product: one for each code."""
+    return uuid5(_DAYSTAR, f"loan-product/{code}")
+
+
+def repayment_id(*, source_id: UUID) -> UUID:
+    """The repayment that a receipt or a push pays."""
+    return uuid5(_DAYSTAR, f"repayment/{source_id}")

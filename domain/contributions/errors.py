@@ -36,3 +36,9 @@ class ReferenceAlreadyUsed(BrokenRule):
     """A contribution of this member with the same payment reference is already recorded."""
 
     code = "payment_reference_already_used"
+
+
+class BelongsToRepayment(BrokenRule):
+    """This contribution is the surplus of a loan repayment; reverse the repayment instead."""
+
+    code = "belongs_to_repayment"

@@ -13,10 +13,9 @@ from domain.errors import InvalidInput
 from domain.identities import account_id
 from domain.members.errors import MemberNotFound
 from domain.members.member import Member
-from domain.mpesa.errors import ReceiptStillAwaited
-from domain.mpesa.receipt import Receipt
-from domain.mpesa.stk_push import Push
+from domain.mpesa.suspense import return_to_suspense
 from domain.store import AggregateStore, Key
+from domain.words import one_line
 
 PAYMENT_REFERENCE = "contribution.reference"
 """Scope: one bank or payroll reference pays one member once for one type of contribution."""
@@ -31,7 +30,7 @@ def record_contribution(command: RecordContribution, store: AggregateStore) -> M
         raise InvalidInput(
             "payment_method", "M-Pesa payments record themselves; choose cash, bank or check_off."
         )
-    reference = _line(
+    reference = one_line(
         command.payment_reference, "payment_reference", length_max=REFERENCE_LENGTH_MAX
     )
     day = checked_value_day(command.contributed_on, today=command.today, field="contribution_date")
@@ -60,15 +59,15 @@ def record_contribution(command: RecordContribution, store: AggregateStore) -> M
 
 def reverse_contribution(command: ReverseContribution, store: AggregateStore) -> MemberAccount:
     """Undo a contribution. What M-Pesa brought goes back to suspense: the money is still here."""
-    reason = _line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
+    reason = one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
     account = account_of(command.member_id, store)
     undone = account.reverse(
         contribution_id=command.contribution_id, reason=reason, reversed_on=command.today
     )
-    if undone["method"] == PaymentMethod.MPESA:
-        receipt = _receipt_behind(UUID(undone["source_id"]), store)
-        receipt.take_back(amount_cents=undone["amount_cents"])
-        store.save(receipt)
+    if undone["source_id"] is not None:
+        return_to_suspense(
+            UUID(undone["source_id"]), amount_cents=undone["amount_cents"], store=store
+        )
     released = _reference_key(
         command.member_id,
         method=undone["method"],
@@ -77,17 +76,6 @@ def reverse_contribution(command: ReverseContribution, store: AggregateStore) ->
     )
     store.save(account, releases=(released,))
     return account
-
-
-def _receipt_behind(source_id: UUID, store: AggregateStore) -> Receipt:
-    """The receipt itself, or that of the push under which the money was posted."""
-    receipt = store.find(Receipt, source_id)
-    if receipt is not None:
-        return receipt
-    push = store.get(Push, source_id)
-    if push.receipt_id is None:
-        raise ReceiptStillAwaited
-    return store.get(Receipt, UUID(push.receipt_id))
 
 
 def account_of(member_id: UUID, store: AggregateStore) -> MemberAccount:
@@ -101,10 +89,3 @@ def account_of(member_id: UUID, store: AggregateStore) -> MemberAccount:
 def _reference_key(member_id: UUID, *, method: str, contribution_type: str, reference: str) -> Key:
     value = f"{member_id}/{method}/{contribution_type}/{reference.upper()}"
     return Key(PAYMENT_REFERENCE, value, taken=ReferenceAlreadyUsed)
-
-
-def _line(text: str, field: str, *, length_max: int) -> str:
-    tidy = " ".join(text.split())
-    if not 0 < len(tidy) <= length_max or not tidy.isprintable():
-        raise InvalidInput(field, f"Give 1 to {length_max} characters on one line.")
-    return tidy

@@ -28,6 +28,7 @@ from domain.members.errors import (
 from domain.members.member import MEMBER_NUMBER, NATIONAL_ID, PHONE, Member
 from domain.phones import normalised_phone
 from domain.store import AggregateStore, Key
+from domain.words import one_line
 
 _MEMBER_NUMBER = re.compile(r"[A-Z0-9]{3,16}", re.ASCII)
 _NATIONAL_ID = re.compile(r"[A-Z0-9]{5,12}", re.ASCII)
@@ -95,7 +96,10 @@ def change_contact(command: ChangeContact, store: AggregateStore) -> Member:
 def suspend_member(command: SuspendMember, store: AggregateStore) -> Member:
     """Hold a member off: no payment at the counter, no request to pay."""
     member = member_of(command.member_id, store)
-    member.suspend(reason=_reason(command.reason), on=command.today.isoformat())
+    member.suspend(
+        reason=one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX),
+        on=command.today.isoformat(),
+    )
     store.save(member)
     return member
 
@@ -103,14 +107,17 @@ def suspend_member(command: SuspendMember, store: AggregateStore) -> Member:
 def reactivate_member(command: ReactivateMember, store: AggregateStore) -> Member:
     """End a suspension."""
     member = member_of(command.member_id, store)
-    member.reactivate(reason=_reason(command.reason), on=command.today.isoformat())
+    member.reactivate(
+        reason=one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX),
+        on=command.today.isoformat(),
+    )
     store.save(member)
     return member
 
 
 def exit_member(command: ExitMember, store: AggregateStore) -> Member:
     """Let a member go, once nothing of theirs is left with us. A registration fee is no deposit."""
-    reason = _reason(command.reason)
+    reason = one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
     day = checked_value_day(command.exited_on, today=command.today, field="exit_date")
     member = member_of(command.member_id, store)
     member.exit(reason=reason, on=day.isoformat())
@@ -123,7 +130,7 @@ def exit_member(command: ExitMember, store: AggregateStore) -> Member:
 
 def erase_member(command: EraseMember, store: AggregateStore) -> Member:
     """Forget a person. The append of the event destroys their key and the keys that find them."""
-    reason = _reason(command.reason)
+    reason = one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
     member = member_of(command.member_id, store)
     if member.belongs:
         if not command.unexited:
@@ -151,13 +158,6 @@ def _account_holding_nothing(member: Member, store: AggregateStore) -> MemberAcc
     if deposits_cents or share_capital_cents:
         raise MoneyStillHeld(deposits_cents=deposits_cents, share_capital_cents=share_capital_cents)
     return account
-
-
-def _reason(text: str) -> str:
-    tidy = " ".join(text.split())
-    if not 0 < len(tidy) <= REASON_LENGTH_MAX or not tidy.isprintable():
-        raise InvalidInput("reason", f"Give 1 to {REASON_LENGTH_MAX} characters on one line.")
-    return tidy
 
 
 def _matched(text: str, pattern: re.Pattern[str], field: str, what: str) -> str:

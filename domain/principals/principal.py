@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from domain.aggregate import Aggregate, Created, event
@@ -42,24 +43,41 @@ class Principal(Aggregate):
     TOPIC = "principal"
 
     class Added(Created):
-        """Somebody, or something, may act from now on. The band is the largest sum they approve."""
+        """Somebody, or something, may act from now on. The band is the largest sum they approve.
+
+        Where the person is a member too, `member_id` says which: nobody decides for themselves.
+        """
 
         TOPIC = "principal.added"
         PERSONAL_FIELDS = ("name",)
+        class_version = 2
 
         name: str
         kind: str
         roles: list[str]
         approval_limit_cents: int
+        member_id: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """Of the first ones we do not know whether they are members."""
+            state["member_id"] = None
 
     @event(Added)
     def __init__(
-        self, *, name: str, kind: str, roles: list[str], approval_limit_cents: int
+        self,
+        *,
+        name: str,
+        kind: str,
+        roles: list[str],
+        approval_limit_cents: int,
+        member_id: str | None,
     ) -> None:
         self.name = name
         self.kind = kind
         self.roles = roles
         self.approval_limit_cents = approval_limit_cents
+        self.member_id = member_id
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,7 @@ class AddPrincipal:
     kind: PrincipalKind
     roles: tuple[Role, ...]
     approval_limit_cents: int
+    member_id: UUID | None = None
 
 
 def add_principal(command: AddPrincipal, store: AggregateStore) -> Principal:
@@ -87,6 +106,7 @@ def add_principal(command: AddPrincipal, store: AggregateStore) -> Principal:
         kind=str(command.kind),
         roles=sorted({str(role) for role in command.roles}),
         approval_limit_cents=command.approval_limit_cents,
+        member_id=str(command.member_id) if command.member_id else None,
     )
     store.save(principal, claims=(Key(PRINCIPAL_NAME, name.casefold(), taken=PrincipalNameTaken),))
     return principal

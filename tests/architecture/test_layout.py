@@ -20,6 +20,7 @@ LINE_LENGTH_MAX = 100
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "misc", "manager", "services"}
 
 LONG_FILES = {
+    "domain/loans/loan.py": "one aggregate: each of its events needs its own method in the class",
     "tests/integration/postgres/test_embedded.py": "one server's whole life, told in one place",
 }
 LONG_FUNCTIONS: dict[str, str] = {}

@@ -1,0 +1,137 @@
+"""What can be asked of loans and their products. Amounts are cents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from domain.contributions.rules import PaymentMethod
+
+
+@dataclass(frozen=True)
+class DefineLoanProduct:
+    """Offer a product, or give it other terms from a day on."""
+
+    code: str
+    name: str
+    valid_from: date
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ApplyForLoan:
+    """Ask for a loan. `principal_id` enters it, and will not be the one who decides it."""
+
+    loan_id: UUID
+    loan_number: str
+    member_id: UUID
+    product_code: str
+    amount_cents: int
+    term_months: int
+    purpose: str
+    applied_on: date
+    principal_id: str
+    today: date
+
+
+@dataclass(frozen=True)
+class ApproveLoan:
+    """Grant a loan, or less than was asked for."""
+
+    loan_id: UUID
+    principal_id: str
+    amount_cents: int | None
+    today: date
+
+
+@dataclass(frozen=True)
+class DeclineLoan:
+    """Refuse a loan."""
+
+    loan_id: UUID
+    principal_id: str
+    reason: str
+    today: date
+
+
+@dataclass(frozen=True)
+class DisburseLoan:
+    """Pay an approved loan out, by cash, bank or cheque."""
+
+    loan_id: UUID
+    payment_method: str
+    payment_reference: str
+    disbursed_on: date
+    first_due_on: date | None
+    today: date
+
+
+@dataclass(frozen=True)
+class RecordRepayment:
+    """Record money that was paid on a loan by other ways than M-Pesa."""
+
+    repayment_id: UUID
+    loan_id: UUID
+    amount_cents: int
+    payment_method: PaymentMethod
+    payment_reference: str
+    paid_on: date
+    today: date
+    settles: bool = False
+    """It is meant to settle the loan; refused where it does not."""
+
+
+@dataclass(frozen=True)
+class ReverseRepayment:
+    """Undo a repayment that should not have been recorded."""
+
+    loan_id: UUID
+    repayment_id: UUID
+    reason: str
+    today: date
+
+
+@dataclass(frozen=True)
+class ChargeFee:
+    """Charge something beside the schedule, such as a bounced cheque."""
+
+    loan_id: UUID
+    fee_id: UUID
+    amount_cents: int
+    reason: str
+    due_on: date
+    today: date
+
+
+@dataclass(frozen=True)
+class RestructureLoan:
+    """Spread what is owed anew over a term, at another rate where one is given."""
+
+    loan_id: UUID
+    principal_id: str
+    term_months: int
+    rate_percent: str | None
+    first_due_on: date | None
+    reason: str
+    today: date
+
+
+@dataclass(frozen=True)
+class WriteOffLoan:
+    """Give up what is owed on a loan."""
+
+    loan_id: UUID
+    principal_id: str
+    reason: str
+    today: date
+
+
+@dataclass(frozen=True)
+class AssessLoan:
+    """Say what a new day brings: penalties, lateness, an instalment that falls due soon."""
+
+    loan_id: UUID
+    today: date
