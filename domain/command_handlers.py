@@ -10,6 +10,7 @@ from domain.contributions import commands as contribution_commands
 from domain.contributions import handlers as contributions
 from domain.loans import commands as loan_commands
 from domain.loans import handlers as loans
+from domain.loans import repayments
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
@@ -31,8 +32,8 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     loan_commands.ApproveLoan: loans.approve_loan,
     loan_commands.DeclineLoan: loans.decline_loan,
     loan_commands.DisburseLoan: loans.disburse_loan,
-    loan_commands.RecordRepayment: loans.record_repayment,
-    loan_commands.ReverseRepayment: loans.reverse_repayment,
+    loan_commands.RecordRepayment: repayments.record_repayment,
+    loan_commands.ReverseRepayment: repayments.reverse_repayment,
     loan_commands.ChargeFee: loans.charge_fee,
     loan_commands.RestructureLoan: loans.restructure_loan,
     loan_commands.WriteOffLoan: loans.write_off_loan,

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from projections.contributions import CONTRIBUTIONS
+from projections.loans import LOANS
 from projections.members import MEMBERS
 from projections.mpesa_due import MPESA_DUE
 from projections.mpesa_transactions import MPESA_TRANSACTIONS
 from projections.read_model import ReadModel
 
 READ_MODELS: Mapping[str, ReadModel] = {
-    model.name: model for model in (MPESA_DUE, MEMBERS, CONTRIBUTIONS, MPESA_TRANSACTIONS)
+    model.name: model for model in (MPESA_DUE, MEMBERS, CONTRIBUTIONS, LOANS, MPESA_TRANSACTIONS)
 }

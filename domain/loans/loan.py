@@ -32,7 +32,7 @@ from domain.loans.errors import (
 )
 from domain.loans.schedule import rounded, schedule
 from domain.loans.standing import Entry, Line, Parts, Quote
-from domain.loans.terms import LoanTerms
+from domain.loans.terms import PERCENT, LoanTerms
 
 DUE_SOON_DAYS = 3
 
@@ -161,7 +161,7 @@ class Loan(LoanBooks):
             self.Disbursed,
             member_id=self.member_id,
             amount_cents=self.amount_cents,
-            kept_back_cents=rounded(self.amount_cents * terms.upfront_percent / 100),
+            kept_back_cents=rounded(self.amount_cents * terms.upfront_percent * PERCENT),
             payment_method=payment_method,
             payment_reference=payment_reference,
             disbursed_on=on.isoformat(),

@@ -79,7 +79,7 @@ def period_factors(
     days_in_year = DayCount(terms.day_count).days_in_year
     if days_in_year is None or terms.interest_method == InterestMethod.ONE_OFF_CHARGE:
         return (terms.monthly_rate,) * len(due_on)
-    daily_rate = terms.monthly_rate * 12 / days_in_year
+    daily_rate = terms.monthly_rate * Fraction(12, days_in_year)
     starts = [disbursed_on, *due_on[:-1]]
     return tuple(daily_rate * (end - start).days for start, end in zip(starts, due_on, strict=True))
 
@@ -144,7 +144,7 @@ def _level(
     for factor in reversed(factors):
         annuity += growth
         growth *= 1 + factor
-    return rounded(principal_cents * growth / annuity, multiple_cents)
+    return rounded(Fraction(principal_cents * growth, annuity), multiple_cents)
 
 
 def _shared(total: Fraction, parts: int, rounding: Rounding) -> list[int]:
@@ -159,4 +159,4 @@ def _shared(total: Fraction, parts: int, rounding: Rounding) -> list[int]:
 
 def rounded(exact_cents: Fraction, multiple_cents: int = 1) -> int:
     """Half up, to a multiple of cents."""
-    return multiple_cents * int(exact_cents / multiple_cents + Fraction(1, 2))
+    return multiple_cents * int(Fraction(exact_cents, multiple_cents) + Fraction(1, 2))

@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Literal, TypedDict
 
 from domain.loans.schedule import Instalment, months_after, rounded
-from domain.loans.terms import Component, LoanTerms, SettlementInterest
+from domain.loans.terms import PERCENT, Component, LoanTerms, SettlementInterest
 
 SURPLUS = "surplus"
 
@@ -262,7 +262,7 @@ class Standing:
                 return
             if terms.penalty_compounds:
                 late_cents += unpaid_cents(line, Component.PENALTY)
-            exact = late_cents * percent / 100 + terms.penalty_cents
+            exact = late_cents * percent * PERCENT + terms.penalty_cents
             cents = min(max(rounded(exact, terms.money_multiple_cents), 1), room_cents)
             line["penalties"].append(Penalty(charged_on=charge_day.isoformat(), cents=cents))
 

@@ -16,6 +16,7 @@ from domain.errors import InvalidInput
 from domain.money import AMOUNT_CENTS_MAX
 
 TERM_MONTHS_MAX = 120
+PERCENT = Fraction(1, 100)
 _PERCENT_MAX = 100
 
 
@@ -128,8 +129,8 @@ class LoanTerms:
     @property
     def monthly_rate(self) -> Fraction:
         """The rate of a month, or of the whole loan for a one-off charge."""
-        rate = Fraction(self.rate_percent) / 100
-        return rate / 12 if self.rate_period == RatePeriod.YEAR else rate
+        rate = Fraction(self.rate_percent) * PERCENT
+        return rate * Fraction(1, 12) if self.rate_period == RatePeriod.YEAR else rate
 
     @property
     def upfront_percent(self) -> Fraction:
@@ -138,7 +139,8 @@ class LoanTerms:
 
     def as_plain(self) -> dict[str, Any]:
         """The terms as JSON values."""
-        return asdict(self) | {"allocation": list(self.allocation)}
+        words = {name: str(getattr(self, name)) for name in _WORDS}
+        return asdict(self) | words | {"allocation": [str(part) for part in self.allocation]}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
