@@ -112,12 +112,6 @@ class LoanNotOpen(BrokenRule):
         super().__init__(f"This loan is {status.replace('_', ' ')}: nothing is due on it.")
 
 
-class LoanNotWrittenOff(BrokenRule):
-    """Only a loan that was written off can be recovered."""
-
-    code = "loan_not_written_off"
-
-
 class RecoveryTooHigh(BrokenRule):
     """The amount is more than what was written off and not yet recovered."""
 

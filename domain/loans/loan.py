@@ -20,7 +20,6 @@ from domain.loans.books import LoanBooks
 from domain.loans.errors import (
     ApprovedAmountTooHigh,
     LoanNotOpen,
-    LoanNotWrittenOff,
     NotApproved,
     NothingToRestructure,
     NotPending,
@@ -459,9 +458,8 @@ class Loan(LoanBooks):
         paid_on: date,
         source_id: str | None = None,
     ) -> None:
-        """Take in something of what was written off. Raises LoanNotWrittenOff, RecoveryTooHigh."""
-        if self.status != LoanStatus.WRITTEN_OFF:
-            raise LoanNotWrittenOff
+        """Take in something of what was written off. Raises RecoveryTooHigh."""
+        assert self.status == LoanStatus.WRITTEN_OFF, "only what was given up is recovered"
         if amount_cents > self.recoverable_cents:
             raise RecoveryTooHigh
         self.trigger_event(

@@ -9,10 +9,22 @@ from uuid import UUID, uuid4
 
 from domain.contributions.commands import RecordContribution, ReverseContribution
 from domain.contributions.rules import ContributionRules, ContributionType, PaymentMethod
+from domain.loans.commands import (
+    ApplyForLoan,
+    ApproveLoan,
+    AssessLoan,
+    DefineLoanProduct,
+    DisburseLoan,
+    RecordRepayment,
+    ReverseRepayment,
+)
+from domain.loans.loan import Loan
+from domain.loans.terms import LoanTerms
 from domain.members.commands import RegisterMember
 from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
 from domain.mpesa.sending import RecordAcknowledgement, StartSending
 from domain.mpesa.stk_push import Push
+from domain.principals.principal import AddPrincipal, PrincipalKind, Role
 from infra.event_store.dispatch import dispatch
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
@@ -23,6 +35,21 @@ from projections.read_models import READ_MODELS
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
 CAUSE = Cause("test", "test-correlation")
+
+DEVELOPMENT_LOAN = LoanTerms(
+    amount_cents_min=10_000_00,
+    amount_cents_max=2_000_000_00,
+    term_months_min=1,
+    term_months_max=36,
+    interest_method="equal_instalments",
+    rate_percent="12",
+    rate_period="year",
+    fee_percent="1",
+    insurance_percent="0.5",
+    penalty_percent="5",
+    penalty_grace_days=7,
+    contributed_cents_min=12_000_00,
+)
 
 _numbers = itertools.count(1)
 
@@ -77,6 +104,86 @@ class CoOperative:
         self.dispatch(
             ReverseContribution(member_id, contribution_id, reason="typed twice", today=TODAY)
         )
+
+    def principal(self, **fields: Any) -> str:
+        """A person who approves loans up to a million."""
+        principal_id = uuid4()
+        values = {
+            "name": f"Approver {next(_numbers)}",
+            "kind": PrincipalKind.PERSON,
+            "roles": (Role.APPROVER,),
+            "approval_limit_cents": 1_000_000_00,
+        }
+        self.dispatch(AddPrincipal(principal_id=principal_id, **(values | fields)))
+        return str(principal_id)
+
+    def product(self, code: str = "", **terms: Any) -> str:
+        code = code or f"product_{next(_numbers)}"
+        plain = DEVELOPMENT_LOAN.as_plain() | terms
+        self.dispatch(DefineLoanProduct(code, "A loan", date(2020, 1, 1), plain))
+        return code
+
+    def borrower(self, **fields: Any) -> UUID:
+        """A member who has put in enough to borrow."""
+        member_id = self.member(**fields)
+        self.contribution(member_id, amount_cents=20_000_00)
+        return member_id
+
+    def application(self, member_id: UUID | None = None, **fields: Any) -> UUID:
+        loan_id = uuid4()
+        values = {
+            "loan_number": f"L{next(_numbers):06d}",
+            "product_code": fields.get("product_code") or self.product(),
+            "amount_cents": 30_000_00,
+            "term_months": 3,
+            "purpose": "a roof",
+            "applied_on": TODAY,
+            "principal_id": str(uuid4()),
+            "today": TODAY,
+        }
+        member_id = member_id or self.borrower()
+        self.dispatch(ApplyForLoan(loan_id=loan_id, member_id=member_id, **(values | fields)))
+        return loan_id
+
+    def approved_loan(self, member_id: UUID | None = None, **fields: Any) -> UUID:
+        loan_id = self.application(member_id, **fields)
+        self.dispatch(ApproveLoan(loan_id, self.principal(), None, TODAY))
+        return loan_id
+
+    def loan(
+        self, member_id: UUID | None = None, *, disbursed_on: date = TODAY, **fields: Any
+    ) -> UUID:
+        """A loan of 30,000 over three months, paid out."""
+        loan_id = self.approved_loan(member_id, **fields)
+        reference = f"V{next(_numbers)}"
+        self.dispatch(DisburseLoan(loan_id, "cash", reference, disbursed_on, None, TODAY))
+        return loan_id
+
+    def repayment(self, loan_id: UUID, amount_cents: int, **fields: Any) -> UUID:
+        repayment_id = uuid4()
+        values = {
+            "payment_method": PaymentMethod.CASH,
+            "payment_reference": f"R{next(_numbers)}",
+            "paid_on": TODAY,
+            "today": TODAY,
+        }
+        self.dispatch(
+            RecordRepayment(
+                repayment_id=repayment_id,
+                loan_id=loan_id,
+                amount_cents=amount_cents,
+                **(values | fields),
+            )
+        )
+        return repayment_id
+
+    def undo_repayment(self, loan_id: UUID, repayment_id: UUID, today: date = TODAY) -> None:
+        self.dispatch(ReverseRepayment(loan_id, repayment_id, "typed twice", today))
+
+    def assess(self, loan_id: UUID, today: date) -> Loan:
+        self.dispatch(AssessLoan(loan_id, today))
+        loan: Loan = self.load(Loan, loan_id)
+        return loan
 
     def push(self, member_id: UUID, **fields: Any) -> UUID:
         push_id = uuid4()
