@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -152,7 +153,7 @@ def test_principal_parts_sum_to_the_loan_and_nothing_is_below_zero(
     assert all(line.balance_cents >= 0 for line in lines)
     assert lines[-1].balance_cents == 0
     assert [line.number for line in lines] == list(range(1, months + 1))
-    assert all(a.due_on < b.due_on for a, b in zip(lines, lines[1:], strict=False))
+    assert all(a.due_on < b.due_on for a, b in pairwise(lines))
 
 
 @pytest.mark.parametrize(
