@@ -253,6 +253,23 @@ def _reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     _money_moved(event, rows)
 
 
+def _recovery_reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    at = event.recorded_at.isoformat()
+    rows["repayments"].set(event.data["repayment_id"], status="reversed", updated_at=at)
+    _set(event, rows)
+
+
+def _push_succeeded(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    """What was posted before its receipt came now carries the receipt's number."""
+    data = event.data
+    if data["repayment_id"] is not None:
+        rows["repayments"].set(
+            data["repayment_id"],
+            payment_reference=data["receipt_number"],
+            updated_at=event.recorded_at.isoformat(),
+        )
+
+
 def _became_overdue(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     _set(event, rows, status=event.data["status"])
 
@@ -288,6 +305,8 @@ LOANS = ReadModel(
         "loan.reopened": _status(LoanStatus.ACTIVE),
         "loan.written-off": _written_off,
         "loan.recovery-received": _recovered,
+        "loan.recovery-reversed": _recovery_reversed,
+        "push.succeeded": _push_succeeded,
         "member.erased": _member_erased,
     },
 )

@@ -244,3 +244,16 @@ class RecoveryReceived(Event):
     paid_on: str
     source_id: str | None
     recoverable_cents: int
+
+
+class RecoveryReversed(Event):
+    """A recovery was undone, wholly."""
+
+    TOPIC = "loan.recovery-reversed"
+
+    repayment_id: str
+    member_id: str
+    amount_cents: int
+    reason: str
+    reversed_on: str
+    recoverable_cents: int

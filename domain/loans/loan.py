@@ -75,6 +75,7 @@ class Loan(LoanBooks):
     Reopened = events.Reopened
     WrittenOff = events.WrittenOff
     RecoveryReceived = events.RecoveryReceived
+    RecoveryReversed = events.RecoveryReversed
 
     @event(Applied)
     def __init__(
@@ -107,6 +108,11 @@ class Loan(LoanBooks):
     def is_open(self) -> bool:
         """Whether it is being repaid."""
         return self.status in _OPEN
+
+    @property
+    def takes_money(self) -> bool:
+        """Whether money for this loan has a place on it: being repaid, or given up in part."""
+        return self.is_open or self.recoverable_cents > 0
 
     def approve(self, *, approved_by: str, amount_cents: int, on: date) -> None:
         """Grant it, or less of it. Raises NotPending, ApprovedAmountTooHigh."""
@@ -199,7 +205,7 @@ class Loan(LoanBooks):
         assert amount_cents > 0, "a repayment is above zero"
         if repayment_id in self.repayments:
             return
-        self._check_open()
+        self.check_open()
         effective_on = max(paid_on.isoformat(), self.opened_on)
         if source_id is None and effective_on != paid_on.isoformat():
             raise RepaymentBeforeRestructure if self.carried_cents else RepaymentBeforeDisbursement
@@ -267,8 +273,11 @@ class Loan(LoanBooks):
             raise RepaymentAlreadyReversed
         if repayment["state"] == "settled by restructure":
             raise RepaymentBeforeRestructure
+        if repayment["state"] == "recovered":
+            self._reverse_recovery(repayment_id, repayment["amount_cents"], reason, today)
+            return repayment
         if self.status != LoanStatus.COMPLETED:
-            self._check_open()
+            self.check_open()
         remaining = [entry for entry in self.entries if entry["id"] != repayment_id]
         lines, parts = self.standing_after(remaining, today)
         self._restate(lines, parts)
@@ -316,7 +325,7 @@ class Loan(LoanBooks):
         self, *, fee_id: str, amount_cents: int, reason: str, due_on: date, today: date
     ) -> None:
         """Charge something beside the schedule, from today on. Raises LoanNotOpen."""
-        self._check_open()
+        self.check_open()
         entry = Entry(
             kind="fee",
             id=fee_id,
@@ -363,7 +372,7 @@ class Loan(LoanBooks):
 
     def settlement(self, on: date, *, today: date) -> Quote:
         """What would settle the loan on a day from today on. Raises LoanNotOpen."""
-        self._check_open()
+        self.check_open()
         then = self.standing()
         then.assess(max(on, today))
         return then.settlement(on)
@@ -385,7 +394,7 @@ class Loan(LoanBooks):
         Raises:
             LoanNotOpen, NothingToRestructure.
         """
-        self._check_open()
+        self.check_open()
         self.assess(today)
         owed = self.standing().settlement(today)
         if not owed.principal_cents:
@@ -430,7 +439,7 @@ class Loan(LoanBooks):
 
     def write_off(self, *, approved_by: str, reason: str, today: date) -> None:
         """Give up what is owed. Raises LoanNotOpen."""
-        self._check_open()
+        self.check_open()
         self.assess(today)
         self.trigger_event(
             self.WrittenOff,
@@ -475,7 +484,43 @@ class Loan(LoanBooks):
         )
 
     @event(RecoveryReceived)
-    def _recovered(self, *, recoverable_cents: int) -> None:
+    def _recovered(
+        self,
+        *,
+        repayment_id: str,
+        amount_cents: int,
+        payment_method: str,
+        payment_reference: str,
+        paid_on: str,
+        source_id: str | None,
+        recoverable_cents: int,
+    ) -> None:
+        self.repayments[repayment_id] = {
+            "amount_cents": amount_cents,
+            "method": payment_method,
+            "reference": payment_reference,
+            "source_id": source_id,
+            "paid_on": paid_on,
+            "state": "recovered",
+        }
+        self.recoverable_cents = recoverable_cents
+
+    def _reverse_recovery(
+        self, repayment_id: str, amount_cents: int, reason: str, today: date
+    ) -> None:
+        self.trigger_event(
+            self.RecoveryReversed,
+            repayment_id=repayment_id,
+            member_id=self.member_id,
+            amount_cents=amount_cents,
+            reason=reason,
+            reversed_on=today.isoformat(),
+            recoverable_cents=self.recoverable_cents + amount_cents,
+        )
+
+    @event(RecoveryReversed)
+    def _recovery_reversed(self, *, repayment_id: str, recoverable_cents: int) -> None:
+        self.repayments[repayment_id]["state"] = "reversed"
         self.recoverable_cents = recoverable_cents
 
     def _restate(self, lines: list[Line], parts: dict[str, Parts]) -> None:
@@ -553,7 +598,8 @@ class Loan(LoanBooks):
         if self.status != LoanStatus.PENDING:
             raise NotPending(self.status)
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises LoanNotOpen."""
         if not self.is_open:
             raise LoanNotOpen(self.status)
 

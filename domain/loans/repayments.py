@@ -73,14 +73,20 @@ def take_repayment(
     """Put money on a loan, and its surplus on the member's deposits. The loan is not saved yet."""
     source = str(source_id) if source_id else None
     if loan.status == LoanStatus.WRITTEN_OFF:
+        is_fact = source_id is not None
+        recovered_cents = min(amount_cents, loan.recoverable_cents) if is_fact else amount_cents
         loan.recover(
             repayment_id=str(repayment_id),
-            amount_cents=amount_cents,
+            amount_cents=recovered_cents,
             payment_method=str(payment_method),
             payment_reference=payment_reference,
             paid_on=paid_on,
             source_id=source,
         )
+        if recovered_cents < amount_cents:
+            account = account_of(UUID(loan.member_id), store)
+            _put_surplus(account, loan, str(repayment_id), amount_cents - recovered_cents)
+            store.save(account)
         return
     before = _surpluses(loan)
     loan.receive(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from domain.contributions.rules import ContributionRules, ContributionType
+from domain.contributions.rules import ContributionRules
+from domain.mpesa.stk_push import PushPurpose
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,13 @@ class RequestPush:
     push_id: UUID
     member_id: UUID
     phone: str | None
-    purpose: ContributionType
+    purpose: PushPurpose
     amount_cents: int
     account_reference: str
     short_code: str
     now: datetime
     rules: ContributionRules
+    loan_id: UUID | None = None
 
 
 @dataclass(frozen=True)

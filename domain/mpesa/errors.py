@@ -37,3 +37,9 @@ class ReceiptStillAwaited(BrokenRule):
     """The M-Pesa receipt of this payment has not come yet; it can be reversed once it has."""
 
     code = "receipt_still_awaited"
+
+
+class LoanOfAnotherMember(BrokenRule):
+    """This loan is another member's."""
+
+    code = "loan_of_another_member"

@@ -12,31 +12,32 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.contributions.account import MemberAccount
-from domain.contributions.handlers import account_of
-from domain.contributions.rules import ContributionType, PaymentMethod
+from domain.contributions.rules import ContributionType
 from domain.dates import business_day, text_from_moment
-from domain.identities import account_id, contribution_id, receipt_id
+from domain.errors import InvalidInput
+from domain.identities import account_id, receipt_id
+from domain.loans.handlers import loan_of
 from domain.members.handlers import member_of
 from domain.members.member import Member
 from domain.money import whole_shillings_up
 from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
 from domain.mpesa.errors import (
     AccountReferenceTaken,
-    AlreadyPosted,
     AmountAboveMpesaLimit,
+    LoanOfAnotherMember,
     PaymentRequestAlreadyWaiting,
     PushNotFound,
 )
+from domain.mpesa.posting import Payment, Posted, post, posted_before, posting_key
 from domain.mpesa.receipt import Receipt, SuspenseReason
 from domain.mpesa.result_codes import Verdict, stk_meaning, stk_verdict
-from domain.mpesa.stk_push import PAID_STATES, Push, PushState
+from domain.mpesa.stk_push import PAID_STATES, Push, PushPurpose, PushState
 from domain.phones import normalised_phone
 from domain.store import AggregateStore, Key
 
 PUSH_SHILLINGS_MAX = 250_000  # Safaricom's limit for one transaction
 ACCOUNT_REFERENCE = "push.account_reference"
 LIVE_PHONE = "push.live_phone"
-POSTING = "push.posting"
 
 
 class Outcome(StrEnum):
@@ -69,7 +70,7 @@ def request_push(command: RequestPush, store: AggregateStore) -> Push:
     """Ask for money. One live push a phone: the member could not tell two prompts apart."""
     member = member_of(command.member_id, store)
     member.check_active()
-    command.rules.check(contribution_type=command.purpose, amount_cents=command.amount_cents)
+    _check_amount(command, store)
     push_shillings = whole_shillings_up(command.amount_cents)
     if push_shillings > PUSH_SHILLINGS_MAX:
         raise AmountAboveMpesaLimit
@@ -86,6 +87,7 @@ def request_push(command: RequestPush, store: AggregateStore) -> Push:
         account_reference=command.account_reference,
         short_code=command.short_code,
         requested_at=text_from_moment(command.now),
+        loan_id=str(command.loan_id) if command.loan_id else None,
     )
     store.save(
         push,
@@ -95,6 +97,24 @@ def request_push(command: RequestPush, store: AggregateStore) -> Push:
         ),
     )
     return push
+
+
+def _check_amount(command: RequestPush, store: AggregateStore) -> None:
+    """The smallest amounts, and that a repayment names a loan of this member that takes money."""
+    if command.purpose is not PushPurpose.LOAN_REPAYMENT:
+        if command.loan_id is not None:
+            raise InvalidInput("loan_id", "Only a loan repayment names a loan.")
+        command.rules.check(
+            contribution_type=ContributionType(command.purpose), amount_cents=command.amount_cents
+        )
+        return
+    if command.loan_id is None:
+        raise InvalidInput("loan_id", "Name the loan that is to be repaid.")
+    loan = loan_of(command.loan_id, store)
+    if loan.member_id != str(command.member_id):
+        raise LoanOfAnotherMember
+    if not loan.takes_money:
+        loan.check_open()
 
 
 def record_push_result(command: RecordPushResult, store: AggregateStore) -> Outcome:
@@ -156,8 +176,8 @@ def _record_receipt(push: Push, command: RecordPushResult, store: AggregateStore
         receipt.attach_to_push(push.id, posted_cents=posted_cents)
         if receipt.unplaced_cents:
             receipt.suspend(_why_not_posted(push))
-        posted = _contributions(push, push.id) if push.posted_cents else []
-        _succeed(push, receipt, placed=bool(posted), contributions=posted)
+        posted = posted_before(push, store) if push.posted_cents else None
+        _succeed(push, receipt, posted=posted)
     else:
         _place_or_suspend(push, receipt, command, store)
     store.save(receipt)
@@ -193,24 +213,16 @@ def _place_or_suspend(
     reason = _why_not_placed(push, command, account, member)
     if reason is not None:
         receipt.suspend(reason)
-        _succeed(push, receipt, placed=False, contributions=[])
+        _succeed(push, receipt, posted=None)
         return
-    assert account is not None
     assert command.paid_at is not None
-    contributions = _contributions(push, receipt.id)
-    for part, contribution_type, amount_cents in contributions:
-        receipt.place(contribution_id=part, member_id=push.member_id, amount_cents=amount_cents)
-        account.receive(
-            contribution_id=part,
-            contribution_type=contribution_type,
-            amount_cents=amount_cents,
-            payment_method=PaymentMethod.MPESA,
-            payment_reference=receipt.receipt_number,
-            contributed_on=business_day(command.paid_at),
-            source_id=receipt.id,
-        )
-    _succeed(push, receipt, placed=True, contributions=contributions)
-    store.save(account, claims=(_posting_key(push),))
+    payment = Payment(
+        source_id=receipt.id,
+        reference=receipt.receipt_number,
+        paid_on=business_day(command.paid_at),
+        today=business_day(command.now),
+    )
+    _succeed(push, receipt, posted=post(push, payment, receipt=receipt, store=store))
 
 
 def _attach_known_receipt(
@@ -226,8 +238,8 @@ def _attach_known_receipt(
     if push.state == PushState.PAID_RECEIPT_AWAITED:
         return Outcome.CONTRADICTS_PAYMENT
     receipt.attach_to_push(push.id)
-    _succeed(push, receipt, placed=not receipt.suspended_cents, contributions=[])
-    store.save(receipt, claims=(_posting_key(push),))
+    _succeed(push, receipt, posted=None if receipt.suspended_cents else Posted())
+    store.save(receipt, claims=(posting_key(push),))
     release_phone(push, store)
     return Outcome.APPLIED
 
@@ -264,21 +276,12 @@ def _post_without_receipt(push: Push, now: datetime, store: AggregateStore) -> O
         return Outcome.CONTRADICTS_PAYMENT
     if not member_of(UUID(push.member_id), store).belongs:
         push.await_receipt(posted_cents=0, at=text_from_moment(now))
-        release_phone(push, store, claims=(_posting_key(push),))
+        release_phone(push, store, claims=(posting_key(push),))
         return Outcome.APPLIED
-    account = account_of(UUID(push.member_id), store)
-    for part, contribution_type, amount_cents in _contributions(push, push.id):
-        account.receive(
-            contribution_id=part,
-            contribution_type=contribution_type,
-            amount_cents=amount_cents,
-            payment_method=PaymentMethod.MPESA,
-            payment_reference=push.account_reference,
-            contributed_on=business_day(now),
-            source_id=push.id,
-        )
+    day = business_day(now)
+    payment = Payment(push.id, push.account_reference, paid_on=day, today=day)
+    post(push, payment, receipt=None, store=store)
     push.await_receipt(posted_cents=push.push_cents, at=text_from_moment(now))
-    store.save(account, claims=(_posting_key(push),))
     release_phone(push, store)
     return Outcome.APPLIED
 
@@ -307,36 +310,16 @@ def _why_not_placed(
     return None
 
 
-def _contributions(push: Push, source_id: UUID) -> list[tuple[UUID, ContributionType, int]]:
-    """What the payment becomes: what was asked, and the rounding surplus to the deposits."""
-    purpose = ContributionType(push.purpose)
-    surplus_cents = push.push_cents - push.amount_cents
-    if purpose is ContributionType.MONTHLY or not surplus_cents:
-        return [(contribution_id(source_id=source_id), purpose, push.push_cents)]
-    return [
-        (contribution_id(source_id=source_id), purpose, push.amount_cents),
-        (
-            contribution_id(source_id=source_id, part="surplus"),
-            ContributionType.MONTHLY,
-            surplus_cents,
-        ),
-    ]
-
-
-def _succeed(
-    push: Push,
-    receipt: Receipt,
-    *,
-    placed: bool,
-    contributions: list[tuple[UUID, ContributionType, int]],
-) -> None:
+def _succeed(push: Push, receipt: Receipt, *, posted: Posted | None) -> None:
+    """Tie the receipt to its push. Nothing was posted where the money is in suspense."""
     push.succeed(
         receipt_id=str(receipt.id),
         receipt_number=receipt.receipt_number,
         amount_cents=receipt.amount_cents,
         paid_at=receipt.paid_at,
-        placed=placed,
-        contribution_ids=[str(part) for part, _, _ in contributions],
+        placed=posted is not None,
+        contribution_ids=list(posted.contribution_ids) if posted else [],
+        repayment_id=posted.repayment_id if posted else None,
     )
 
 
@@ -345,10 +328,6 @@ def _saved(push: Push, store: AggregateStore, *, before: int) -> Outcome:
         return Outcome.ALREADY_KNOWN
     release_phone(push, store)
     return Outcome.APPLIED
-
-
-def _posting_key(push: Push) -> Key:
-    return Key(POSTING, str(push.id), taken=AlreadyPosted)
 
 
 def _existing(push_id: UUID, store: AggregateStore) -> Push:

@@ -1,7 +1,8 @@
 """A receipt: money that reached us, known by its M-Pesa receipt number, whoever told us of it.
 
-Every shilling of a receipt is placed (it became a contribution), in suspense (we cannot place it
-yet), or was already posted under the push it is attached to. The three always sum to the receipt.
+Every shilling of a receipt is placed (it became a contribution or a repayment), in suspense (we
+cannot place it yet), or was already posted under the push it is attached to. The three always sum
+to the receipt.
 """
 
 from __future__ import annotations
@@ -50,6 +51,17 @@ class Receipt(Aggregate):
         TOPIC = "receipt.placed"
 
         contribution_id: str
+        member_id: str
+        amount_cents: int
+        unplaced_cents: int
+
+    class PlacedOnLoan(Event):
+        """A part of the money repaid a loan."""
+
+        TOPIC = "receipt.placed-on-loan"
+
+        repayment_id: str
+        loan_id: str
         member_id: str
         amount_cents: int
         unplaced_cents: int
@@ -103,6 +115,31 @@ class Receipt(Aggregate):
     @event(Placed)
     def _placed(
         self, *, contribution_id: str, member_id: str, amount_cents: int, unplaced_cents: int
+    ) -> None:
+        self.unplaced_cents = unplaced_cents
+
+    def place_on_loan(
+        self, *, repayment_id: UUID, loan_id: str, member_id: str, amount_cents: int
+    ) -> None:
+        """Say which repayment of which loan a part of the money became."""
+        assert 0 < amount_cents <= self.unplaced_cents, "only money that is here can be placed"
+        self._placed_on_loan(
+            repayment_id=str(repayment_id),
+            loan_id=loan_id,
+            member_id=member_id,
+            amount_cents=amount_cents,
+            unplaced_cents=self.unplaced_cents - amount_cents,
+        )
+
+    @event(PlacedOnLoan)
+    def _placed_on_loan(
+        self,
+        *,
+        repayment_id: str,
+        loan_id: str,
+        member_id: str,
+        amount_cents: int,
+        unplaced_cents: int,
     ) -> None:
         self.unplaced_cents = unplaced_cents
 

@@ -12,6 +12,7 @@ is believed too, but its money goes to suspense for a person to look at.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from domain.aggregate import Aggregate, Created, Event, event
 
@@ -31,6 +32,15 @@ class PushState(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
+class PushPurpose(StrEnum):
+    """What the money is asked for."""
+
+    MONTHLY = "monthly"
+    SHARE_CAPITAL = "share_capital"
+    REGISTRATION_FEE = "registration_fee"
+    LOAN_REPAYMENT = "loan_repayment"
+
+
 OPEN_STATES = frozenset(
     {PushState.REQUESTED, PushState.SENT, PushState.ACCEPTED, PushState.IN_DOUBT}
 )
@@ -48,6 +58,7 @@ class Push(Aggregate):
         TOPIC = "push.requested"
         PERSONAL_FIELDS = ("phone",)
         KEY_OWNER_FIELD = "member_id"
+        class_version = 2
 
         member_id: str
         phone: str
@@ -57,6 +68,12 @@ class Push(Aggregate):
         account_reference: str
         short_code: str
         requested_at: str
+        loan_id: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """The first pushes asked for contributions only."""
+            state["loan_id"] = None
 
     class Sent(Event):
         """We are about to hand the request to Safaricom. Written before the request leaves."""
@@ -154,6 +171,7 @@ class Push(Aggregate):
         """Paid, with a receipt. `placed` tells whether the money was placed or is in suspense."""
 
         TOPIC = "push.succeeded"
+        class_version = 2
 
         receipt_id: str
         receipt_number: str
@@ -161,6 +179,12 @@ class Push(Aggregate):
         paid_at: str
         placed: bool
         contribution_ids: list[str]
+        repayment_id: str | None
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            """The first pushes paid contributions only."""
+            state["repayment_id"] = None
 
     @event(Requested)
     def __init__(
@@ -174,6 +198,7 @@ class Push(Aggregate):
         account_reference: str,
         short_code: str,
         requested_at: str,
+        loan_id: str | None,
     ) -> None:
         self.member_id = member_id
         self.phone: str | None = phone  # None once the member is erased
@@ -183,6 +208,7 @@ class Push(Aggregate):
         self.account_reference = account_reference
         self.short_code = short_code
         self.requested_at = requested_at
+        self.loan_id = loan_id
         self.state: str = PushState.REQUESTED
         self.attempts = 0
         self.definite_failure = False
@@ -331,6 +357,7 @@ class Push(Aggregate):
         paid_at: str,
         placed: bool,
         contribution_ids: list[str],
+        repayment_id: str | None,
     ) -> None:
         """Paid, with the receipt that proves it."""
         assert self.receipt_id is None, "a push has one receipt"
@@ -341,6 +368,7 @@ class Push(Aggregate):
             paid_at=paid_at,
             placed=placed,
             contribution_ids=contribution_ids,
+            repayment_id=repayment_id,
         )
 
     @event(Succeeded)
@@ -353,6 +381,7 @@ class Push(Aggregate):
         paid_at: str,
         placed: bool,
         contribution_ids: list[str],
+        repayment_id: str | None,
     ) -> None:
         self.state = PushState.SUCCEEDED
         self.receipt_id = receipt_id

@@ -42,6 +42,7 @@ FROZEN_TOPICS = (
     "loan.penalty-charged",
     "loan.penalty-reversed",
     "loan.recovery-received",
+    "loan.recovery-reversed",
     "loan.reopened",
     "loan.repayment-received",
     "loan.repayment-reversed",
@@ -69,6 +70,7 @@ FROZEN_TOPICS = (
     "push.succeeded",
     "receipt.attached-to-push",
     "receipt.placed",
+    "receipt.placed-on-loan",
     "receipt.received",
     "receipt.suspended",
 )
@@ -85,6 +87,7 @@ JSON_TYPES = {
 TAKEN_AFTER = {
     "account.contribution-reversed": "account.contribution-received",
     "loan.repayment-reversed": "loan.repayment-received",
+    "loan.recovery-reversed": "loan.recovery-received",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))
