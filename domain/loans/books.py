@@ -83,7 +83,7 @@ class LoanBooks(Aggregate):
 
     def after(self, lines: Iterable[Line], *, carried_cents: int | None = None) -> dict[str, Any]:
         """What an event says of the books once these are the lines."""
-        lines = list(lines)
+        lines = sorted(lines, key=lambda line: line["number"])
         carried = self.carried_cents if carried_cents is None else carried_cents
         known = {line["number"]: line for line in self.lines}
         payable_cents = standing.payable_cents(lines) + carried

@@ -185,6 +185,7 @@ def test_events_say_all_replay_equals_live(terms, principal, months, paid):
         if after is not None:
             balance += after["balance_change_cents"]
             assert after["balance_cents"] == balance
+            assert after["due_since"] == standing.due_since(replayed.lines)
     assert {k: v for k, v in vars(replayed).items() if not k.startswith("_")} == {
         k: v for k, v in vars(loan).items() if not k.startswith("_")
     }
