@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from uuid import UUID
 
@@ -26,12 +25,12 @@ from domain.loans.eligibility import check_eligible, check_limits
 from domain.loans.errors import (
     ApproverIsApplicant,
     BeyondApprovalLimit,
-    LoanNotFound,
     LoanNumberTaken,
     LoanProductNotFound,
     NotAnApprover,
 )
 from domain.loans.loan import Loan
+from domain.loans.lookup import LOAN_OF_MEMBER, loan_of, loans_of
 from domain.loans.product import LoanProduct
 from domain.loans.schedule import months_after
 from domain.loans.terms import TERM_MONTHS_MAX, LoanTerms
@@ -40,9 +39,8 @@ from domain.principals.principal import Principal, PrincipalKind, Role
 from domain.store import AggregateStore, Key
 from domain.words import one_line
 
-LOAN_OF_MEMBER = "loan.member"
 LOAN_NUMBER = "loan.number"
-"""Scopes: a member's loans; a loan by its number."""
+"""Scope: a loan by its number."""
 
 DISBURSEMENT_METHODS = ("cash", "bank", "cheque")
 REFERENCE_LENGTH_MAX = 40
@@ -217,19 +215,6 @@ def assess_loan(command: AssessLoan, store: AggregateStore) -> Loan:
     loan.assess(command.today)
     store.save(loan)
     return loan
-
-
-def loan_of(loan_id: UUID, store: AggregateStore) -> Loan:
-    """The loan as it stands. Raises LoanNotFound."""
-    loan = store.find(Loan, loan_id)
-    if loan is None:
-        raise LoanNotFound
-    return loan
-
-
-def loans_of(member_id: UUID, store: AggregateStore) -> Iterable[Loan]:
-    """All loans of a member, whatever became of them."""
-    return [loan_of(loan_id, store) for loan_id in store.lookup(LOAN_OF_MEMBER, str(member_id))]
 
 
 def payment_reference(text: str) -> str:

@@ -110,6 +110,11 @@ class Loan(LoanBooks):
         return self.status in _OPEN
 
     @property
+    def is_unsettled(self) -> bool:
+        """Whether something is asked for, granted, owed, or given up and not recovered."""
+        return self.takes_money or self.status in (LoanStatus.PENDING, LoanStatus.APPROVED)
+
+    @property
     def takes_money(self) -> bool:
         """Whether money for this loan has a place on it: being repaid, or given up in part."""
         return self.is_open or self.recoverable_cents > 0

@@ -18,8 +18,9 @@ from domain.errors import InvalidInput
 from domain.identities import contribution_id
 from domain.loans.commands import RecordRepayment, ReverseRepayment
 from domain.loans.errors import LoanReferenceAlreadyUsed, SettlementNotCovered, SurplusAlreadyUsed
-from domain.loans.handlers import REASON_LENGTH_MAX, loan_of, payment_reference
+from domain.loans.handlers import REASON_LENGTH_MAX, payment_reference
 from domain.loans.loan import Loan, LoanStatus
+from domain.loans.lookup import loan_of
 from domain.loans.standing import SURPLUS
 from domain.mpesa.suspense import return_to_suspense
 from domain.store import AggregateStore, Key

@@ -58,6 +58,12 @@ class ContactUnchanged(BrokenRule):
     code = "contact_unchanged"
 
 
+class LoansStillOwed(BrokenRule):
+    """The member has a loan that is asked for, granted or owed; it must be cleared first."""
+
+    code = "loans_still_owed"
+
+
 class MoneyStillHeld(BrokenRule):
     """The co-operative still holds money of this member."""
 

@@ -10,6 +10,7 @@ from domain.contributions.rules import ContributionType
 from domain.dates import checked_value_day
 from domain.errors import InvalidInput
 from domain.identities import account_id
+from domain.loans.lookup import loans_of
 from domain.members.commands import (
     ChangeContact,
     EraseMember,
@@ -19,6 +20,7 @@ from domain.members.commands import (
     SuspendMember,
 )
 from domain.members.errors import (
+    LoansStillOwed,
     MemberHasNotExited,
     MemberNotFound,
     MemberNumberTaken,
@@ -152,6 +154,8 @@ def member_of(member_id: UUID, store: AggregateStore) -> Member:
 
 
 def _account_holding_nothing(member: Member, store: AggregateStore) -> MemberAccount:
+    if any(loan.is_unsettled for loan in loans_of(member.id, store)):
+        raise LoansStillOwed
     account = store.get(MemberAccount, account_id(member.id))
     deposits_cents = account.balances_cents[ContributionType.MONTHLY]
     share_capital_cents = account.balances_cents[ContributionType.SHARE_CAPITAL]

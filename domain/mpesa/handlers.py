@@ -16,7 +16,7 @@ from domain.contributions.rules import ContributionType
 from domain.dates import business_day, text_from_moment
 from domain.errors import InvalidInput
 from domain.identities import account_id, receipt_id
-from domain.loans.handlers import loan_of
+from domain.loans.lookup import loan_of
 from domain.members.handlers import member_of
 from domain.members.member import Member
 from domain.money import whole_shillings_up

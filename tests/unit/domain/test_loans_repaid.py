@@ -10,8 +10,10 @@ from domain.contributions.errors import BelongsToRepayment
 from domain.contributions.rules import ContributionType, PaymentMethod
 from domain.errors import InvalidInput
 from domain.loans.commands import (
+    ApproveLoan,
     ChargeFee,
     DeclineLoan,
+    DisburseLoan,
     RestructureLoan,
     WriteOffLoan,
 )
@@ -29,6 +31,8 @@ from domain.loans.errors import (
     SettlementNotCovered,
 )
 from domain.loans.loan import Loan
+from domain.members.commands import ExitMember
+from domain.members.errors import LoansStillOwed
 from tests.support.co_operative import TODAY
 from tests.support.push_states import account
 
@@ -335,3 +339,21 @@ def test_what_was_written_off_can_be_recovered_and_no_more(co_operative):
     assert (loan.status, loan.recoverable_cents) == ("written_off", 0)
     with pytest.raises(LoanNotOpen):
         co_operative.dispatch(WriteOffLoan(loan_id, co_operative.principal(), "left", TODAY))
+
+
+# Leaving
+
+
+def test_nobody_leaves_who_owes_or_may_come_to_owe(co_operative):
+    member = co_operative.member()
+    code = co_operative.product(contributed_cents_min=0, **ZERO_INTEREST)
+    leave = ExitMember(member, "moved away", exited_on=TODAY, today=TODAY)
+    loan_id = co_operative.application(member, product_code=code)
+    with pytest.raises(LoansStillOwed):
+        co_operative.dispatch(leave)
+    co_operative.dispatch(ApproveLoan(loan_id, co_operative.principal(), None, TODAY))
+    co_operative.dispatch(DisburseLoan(loan_id, "cash", "V0", TODAY, None, TODAY))
+    with pytest.raises(LoansStillOwed):
+        co_operative.dispatch(leave)
+    co_operative.repayment(loan_id, 30_000_00)
+    co_operative.dispatch(leave)
