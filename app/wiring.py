@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.due_pushes import DuePushes
 from consumers.mpesa.intake import Intake
 from consumers.mpesa.sender import PushSender
@@ -221,6 +222,9 @@ class Services:
 
     def push_watch(self, daraja: DarajaClient) -> PushWatch:
         return PushWatch(self.store, DuePushes(self.pool), daraja, self.settings.patience)
+
+    def daily_round(self) -> DailyRound:
+        return DailyRound(self.store, self.pool)
 
     def stk_callback_url(self, push_id: UUID) -> str:
         """Where Safaricom is to tell what became of a push."""

@@ -96,7 +96,7 @@ CREATE INDEX repayments_updated ON {schema}.repayments (updated_at);
 def _applied(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
     rows["loans"].add(
-        str(event.stream_id),
+        event.stream_id,
         position=event.position,
         loan_number=data["loan_number"],
         member_id=data["member_id"],
@@ -118,12 +118,12 @@ def _applied(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         due_date=None,
         oldest_open_due=None,
         purpose=data["purpose"],
-        updated_at=event.recorded_at.isoformat(),
+        updated_at=event.recorded_at,
     )
 
 
 def _set(event: RecordedEvent, rows: Mapping[str, Rows], **columns: Any) -> None:
-    rows["loans"].set(str(event.stream_id), updated_at=event.recorded_at.isoformat(), **columns)
+    rows["loans"].set(event.stream_id, updated_at=event.recorded_at, **columns)
 
 
 def _approved(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
@@ -164,7 +164,7 @@ def _put_instalment(event: RecordedEvent, rows: Mapping[str, Rows], line: Any) -
         columns[str(component)] = text_from_cents(due_cents(line, component))
         columns[f"{component}_paid"] = text_from_cents(line["paid"][component])
     if event.topic in ("loan.disbursed", "loan.restructured"):
-        columns |= {"loan_id": str(event.stream_id), "number": line["number"]}
+        columns |= {"loan_id": event.stream_id, "number": line["number"]}
         rows["instalments"].add(key, **columns, due_date=line["due_on"])
     else:
         rows["instalments"].set(key, **columns)
@@ -230,31 +230,31 @@ def _add_repayment(
     rows["repayments"].add(
         data["repayment_id"],
         position=event.position,
-        loan_id=str(event.stream_id),
+        loan_id=event.stream_id,
         member_id=data["member_id"],
         payment_method=data["payment_method"],
         payment_reference=data["payment_reference"],
         payment_date=data["paid_on"],
         status="completed",
-        updated_at=event.recorded_at.isoformat(),
+        updated_at=event.recorded_at,
         **_amounts(parts),
     )
 
 
 def _reallocated(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    at = event.recorded_at.isoformat()
+    at = event.recorded_at
     for repayment_id, parts in event.data["parts"].items():
         rows["repayments"].set(repayment_id, updated_at=at, **_amounts(parts))
 
 
 def _reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    at = event.recorded_at.isoformat()
+    at = event.recorded_at
     rows["repayments"].set(event.data["repayment_id"], status="reversed", updated_at=at)
     _money_moved(event, rows)
 
 
 def _recovery_reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    at = event.recorded_at.isoformat()
+    at = event.recorded_at
     rows["repayments"].set(event.data["repayment_id"], status="reversed", updated_at=at)
     _set(event, rows)
 
@@ -266,7 +266,7 @@ def _push_succeeded(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         rows["repayments"].set(
             data["repayment_id"],
             payment_reference=data["receipt_number"],
-            updated_at=event.recorded_at.isoformat(),
+            updated_at=event.recorded_at,
         )
 
 
@@ -279,7 +279,7 @@ def _written_off(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 
 
 def _member_erased(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    rows["loans"].sweep("member_id", str(event.stream_id), purpose=None)
+    rows["loans"].sweep("member_id", event.stream_id, purpose=None)
 
 
 LOANS = ReadModel(

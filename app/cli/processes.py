@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -88,14 +89,14 @@ def mpesa() -> None:
 
 @click.command()
 def schedule() -> None:
-    """Watch what waits: query unanswered pushes, stop waiting, forget what has expired.
+    """Watch what waits: unanswered pushes, loans each morning, and what has expired.
 
     Example: daystar schedule
     """
 
     def loops(services: Services) -> list[Callable[[threading.Event], None]]:
         watching = [services.push_watch(services.daraja).run] if services.daraja else []
-        return [*watching, lambda stop: _keep_house(services, stop)]
+        return [*watching, services.daily_round().run, partial(_keep_house, services)]
 
     _run("schedule", loops)
 

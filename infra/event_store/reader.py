@@ -36,11 +36,11 @@ _APPEND_LOCK = 4803221
 _HOLDER_POLL_SECONDS = 0.005
 
 _SELECT_AFTER = """
-SELECT position, stream_id::text, topic, state
+SELECT position, stream_id::text, topic, state, recorded_at::text
 FROM event_store.events WHERE position > %s AND position <= %s ORDER BY position LIMIT %s
 """
 _SELECT_TOPICS_AFTER = """
-SELECT position, stream_id::text, topic, state
+SELECT position, stream_id::text, topic, state, recorded_at::text
 FROM event_store.events WHERE position > %s AND position <= %s AND topic = ANY(%s)
 ORDER BY position LIMIT %s
 """
@@ -56,13 +56,14 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
 class RecordedEvent(NamedTuple):
     """An event as followers fold it: where it stands in the log, and its decoded payload.
 
-    No more than that, and the stream's id as text: a rebuild makes millions of them.
+    No more than that, and the stream's id and the moment as text: a rebuild makes millions of them.
     """
 
     position: int
     stream_id: str
     topic: str
     data: dict[str, Any]
+    recorded_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Batch:
     end: int
 
 
-_Row = tuple[int, str, str, bytes]
+_Row = tuple[int, str, str, bytes, str]
 
 
 class LogReader:
@@ -191,9 +192,9 @@ class LogReader:
             rows = [row for row in rows if row[2] in topics]
         if not rows:
             return []
-        positions, stream_ids, row_topics, states = zip(*rows, strict=True)
+        positions, stream_ids, row_topics, states, moments = zip(*rows, strict=True)
         payloads = _payloads(row_topics, states)
-        events = list(map(RecordedEvent, positions, stream_ids, row_topics, payloads))
+        events = list(map(RecordedEvent, positions, stream_ids, row_topics, payloads, moments))
         self._open([n for n, topic in enumerate(row_topics) if topic in _PERSONAL], events)
         return events
 
