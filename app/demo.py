@@ -15,7 +15,7 @@ from domain.members.commands import RegisterMember
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
-from infra.member_numbers import next_member_number
+from infra.numbers import next_member_number
 
 _CAUSE = Cause("system:demo", "demo")
 _KEY_FILE = "demo-api-key"

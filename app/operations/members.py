@@ -25,7 +25,7 @@ from domain.members.errors import MemberNumberTaken
 from domain.members.handlers import REASON_LENGTH_MAX
 from domain.members.member import Member, MemberStatus
 from infra import clock
-from infra.member_numbers import next_member_number
+from infra.numbers import next_member_number
 
 DRAWS_MAX = 20
 

@@ -1,0 +1,354 @@
+"""`/daystar/v1/loans`: a loan's life, from the application to the last shilling."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Response, g
+from marshmallow import fields, validate
+
+from app.auth import requires, services
+from app.blueprint import Blueprint
+from app.fields import Amount, QueryArguments, Shillings, StrictSchema, Text
+from app.idempotent import cause, key_optional, run_once
+from domain.api_keys.api_key import Permission
+from domain.contributions.rules import PaymentMethod
+from domain.dates import business_day
+from domain.errors import InvalidInput
+from domain.loans.commands import (
+    ApplyForLoan,
+    ApproveLoan,
+    ChargeFee,
+    DeclineLoan,
+    DisburseLoan,
+    RecordRepayment,
+    RestructureLoan,
+    ReverseRepayment,
+    WriteOffLoan,
+)
+from domain.loans.handlers import (
+    DISBURSEMENT_METHODS,
+    PURPOSE_LENGTH_MAX,
+    REASON_LENGTH_MAX,
+    REFERENCE_LENGTH_MAX,
+)
+from domain.loans.loan import Loan, LoanStatus
+from domain.loans.lookup import loan_of
+from domain.loans.terms import TERM_MONTHS_MAX, Component
+from domain.money import text_from_cents
+from infra import clock
+from infra.event_store.unit_of_work import UnitOfWork
+from infra.numbers import next_loan_number
+
+blueprint = Blueprint("loans", __name__, url_prefix="/daystar/v1", description="Lending.")
+
+_PERCENT = r"(100(\.0+)?|[0-9]{1,2}(\.[0-9]{1,4})?)"
+
+
+class ApplicationBody(StrictSchema):
+    """What a member asks for. `product_id` is a loan product's code."""
+
+    member_id = fields.UUID(required=True)
+    product_id = Text(
+        required=True, validate=validate.Length(2, 40), metadata={"example": "development"}
+    )
+    amount = Amount(required=True)
+    term_months = fields.Integer(required=True, validate=validate.Range(1, TERM_MONTHS_MAX))
+    purpose = Text(
+        required=True,
+        validate=validate.Length(1, PURPOSE_LENGTH_MAX),
+        metadata={"example": "a water tank"},
+    )
+    application_date = fields.Date()
+
+
+class ApprovalBody(StrictSchema):
+    """Granted, or less of it where an amount is given."""
+
+    amount = Amount()
+
+
+class LoanReasonBody(StrictSchema):
+    """Why it is done."""
+
+    reason = Text(required=True, validate=validate.Length(1, REASON_LENGTH_MAX))
+
+
+class DisbursementBody(StrictSchema):
+    """How the money went out. The first instalment is due a month later, or on the day given."""
+
+    payment_method = fields.String(
+        required=True, validate=validate.OneOf(DISBURSEMENT_METHODS), metadata={"example": "bank"}
+    )
+    payment_reference = Text(
+        required=True,
+        validate=validate.Length(1, REFERENCE_LENGTH_MAX),
+        metadata={"example": "FT26/101"},
+    )
+    disbursement_date = fields.Date()
+    first_due_date = fields.Date()
+
+
+class RepaymentBody(StrictSchema):
+    """Money paid on a loan. With `settles` it is refused unless it settles the loan."""
+
+    amount = Amount(required=True)
+    payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
+    payment_reference = Text(
+        required=True,
+        validate=validate.Length(1, REFERENCE_LENGTH_MAX),
+        metadata={"example": "FT26/102"},
+    )
+    payment_date = fields.Date()
+    settles = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class FeeBody(StrictSchema):
+    """Something charged beside the schedule, such as a bounced cheque."""
+
+    amount = Amount(required=True)
+    reason = Text(required=True, validate=validate.Length(1, REASON_LENGTH_MAX))
+    due_date = fields.Date()
+
+
+class RestructuringBody(LoanReasonBody):
+    """A new term for what is owed, at another rate where one is given."""
+
+    term_months = fields.Integer(required=True, validate=validate.Range(1, TERM_MONTHS_MAX))
+    interest_rate = fields.String(
+        validate=validate.Regexp(f"^{_PERCENT}$"),
+        metadata={"example": "12", "pattern": f"^{_PERCENT}$"},
+    )
+    first_due_date = fields.Date()
+
+
+class LoanStandingAnswer(StrictSchema):
+    """The loan, as it stands now."""
+
+    id = fields.UUID(required=True)
+    loan_number = fields.String(required=True)
+    member_id = fields.UUID(required=True)
+    status = fields.Enum(LoanStatus, by_value=True, required=True)
+    amount = Shillings(required=True)
+    balance = Shillings(required=True)
+
+
+class RepaymentRecordedAnswer(LoanStandingAnswer):
+    """The loan after a repayment, and what became of the money."""
+
+    repayment_id = fields.UUID(required=True)
+    principal_amount = Shillings(required=True)
+    interest_amount = Shillings(required=True)
+    fee_amount = Shillings(required=True)
+    penalty_amount = Shillings(required=True)
+    overpaid_amount = Shillings(required=True)
+
+
+class SettlementArguments(QueryArguments):
+    """On which day the loan would be settled; today where none is given."""
+
+    on = fields.Date()
+
+
+class SettlementAnswer(StrictSchema):
+    """What settles the loan on that day."""
+
+    id = fields.UUID(required=True)
+    settlement_date = fields.Date(required=True)
+    amount = Shillings(required=True)
+    principal_amount = Shillings(required=True)
+    interest_amount = Shillings(required=True)
+    fee_amount = Shillings(required=True)
+    penalty_amount = Shillings(required=True)
+    waived_interest = Shillings(required=True)
+
+
+@blueprint.route("/loans", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(ApplicationBody())
+@blueprint.response(201, LoanStandingAnswer)
+@key_optional
+def apply_for_loan(body: dict[str, Any]) -> Response:
+    """Enter a member's application. Another person decides it."""
+    today = business_day(clock.now())
+    command = ApplyForLoan(
+        loan_id=uuid4(),
+        loan_number=next_loan_number(services().pool),
+        member_id=body["member_id"],
+        product_code=body["product_id"],
+        amount_cents=body["amount"],
+        term_months=body["term_months"],
+        purpose=body["purpose"],
+        applied_on=body.get("application_date", today),
+        principal_id=g.caller.principal_id,
+        today=today,
+    )
+    return run_once(command, answer=_answer, status=201, because=cause(str(command.loan_id)))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/approval", methods=["POST"])
+@requires(Permission.APPROVE)
+@blueprint.arguments(ApprovalBody())
+@blueprint.response(200, LoanStandingAnswer)
+@key_optional
+def approve_loan(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Grant a loan: not one's own, not one that one entered, and within one's band."""
+    today = business_day(clock.now())
+    return _changed(ApproveLoan(loan_id, g.caller.principal_id, body.get("amount"), today))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/refusal", methods=["POST"])
+@requires(Permission.APPROVE)
+@blueprint.arguments(LoanReasonBody())
+@blueprint.response(200, LoanStandingAnswer)
+@key_optional
+def decline_loan(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Refuse a loan."""
+    today = business_day(clock.now())
+    return _changed(DeclineLoan(loan_id, g.caller.principal_id, body["reason"], today))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/disbursement", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(DisbursementBody())
+@blueprint.response(200, LoanStandingAnswer)
+def disburse_loan(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Pay an approved loan out, once."""
+    today = business_day(clock.now())
+    command = DisburseLoan(
+        loan_id=loan_id,
+        payment_method=body["payment_method"],
+        payment_reference=body["payment_reference"],
+        disbursed_on=body.get("disbursement_date", today),
+        first_due_on=body.get("first_due_date"),
+        today=today,
+    )
+    return _changed(command)
+
+
+@blueprint.route("/loans/<uuid:loan_id>/repayments", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(RepaymentBody())
+@blueprint.response(201, RepaymentRecordedAnswer)
+def record_repayment(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Record money that was paid on a loan; on one written off, a recovery."""
+    today = business_day(clock.now())
+    command = RecordRepayment(
+        repayment_id=uuid4(),
+        loan_id=loan_id,
+        amount_cents=body["amount"],
+        payment_method=body["payment_method"],
+        payment_reference=body["payment_reference"],
+        paid_on=body.get("payment_date", today),
+        today=today,
+        settles=body["settles"],
+    )
+
+    def answer(loan: Loan) -> dict[str, Any]:
+        nothing = {"principal": command.amount_cents}  # a recovery is principal given up before
+        parts = loan.parts.get(str(command.repayment_id), nothing)
+        return (
+            _answer(loan)
+            | {"repayment_id": str(command.repayment_id)}
+            | {f"{part}_amount": text_from_cents(parts.get(part, 0)) for part in Component}
+            | {"overpaid_amount": text_from_cents(parts.get("surplus", 0))}
+        )
+
+    return run_once(command, answer=answer, status=201, because=cause(str(loan_id)))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/repayments/<uuid:repayment_id>/reversal", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(LoanReasonBody())
+@blueprint.response(200, LoanStandingAnswer)
+def reverse_repayment(body: dict[str, Any], loan_id: UUID, repayment_id: UUID) -> Response:
+    """Undo a repayment, wholly and once."""
+    today = business_day(clock.now())
+    return _changed(ReverseRepayment(loan_id, repayment_id, body["reason"], today))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/fees", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(FeeBody())
+@blueprint.response(200, LoanStandingAnswer)
+def charge_fee(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Charge something beside the schedule."""
+    today = business_day(clock.now())
+    command = ChargeFee(
+        loan_id=loan_id,
+        fee_id=uuid4(),
+        amount_cents=body["amount"],
+        reason=body["reason"],
+        due_on=body.get("due_date", today),
+        today=today,
+    )
+    return _changed(command)
+
+
+@blueprint.route("/loans/<uuid:loan_id>/restructuring", methods=["POST"])
+@requires(Permission.APPROVE)
+@blueprint.arguments(RestructuringBody())
+@blueprint.response(200, LoanStandingAnswer)
+def restructure_loan(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Spread what is owed anew."""
+    command = RestructureLoan(
+        loan_id=loan_id,
+        principal_id=g.caller.principal_id,
+        term_months=body["term_months"],
+        rate_percent=body.get("interest_rate"),
+        first_due_on=body.get("first_due_date"),
+        reason=body["reason"],
+        today=business_day(clock.now()),
+    )
+    return _changed(command)
+
+
+@blueprint.route("/loans/<uuid:loan_id>/write-off", methods=["POST"])
+@requires(Permission.APPROVE)
+@blueprint.arguments(LoanReasonBody())
+@blueprint.response(200, LoanStandingAnswer)
+def write_off_loan(body: dict[str, Any], loan_id: UUID) -> Response:
+    """Give up what is owed; it may still be recovered."""
+    today = business_day(clock.now())
+    return _changed(WriteOffLoan(loan_id, g.caller.principal_id, body["reason"], today))
+
+
+@blueprint.route("/loans/<uuid:loan_id>/settlement")
+@requires(Permission.READ_LOANS)
+@blueprint.arguments(SettlementArguments(), location="query")
+@blueprint.response(200, SettlementAnswer)
+def quote_settlement(arguments: dict[str, Any], loan_id: UUID) -> dict[str, Any]:
+    """What would settle the loan today, or on a day to come."""
+    today = business_day(clock.now())
+    on = arguments.get("on", today)
+    if on < today:
+        raise InvalidInput("on", "A settlement is quoted for today or a day to come.")
+    loan = loan_of(loan_id, UnitOfWork(services().store, cause()))
+    quote = loan.settlement(on, today=today)
+    return {
+        "id": loan_id,
+        "settlement_date": on,
+        "amount": text_from_cents(quote.total_cents),
+        "principal_amount": text_from_cents(quote.principal_cents),
+        "interest_amount": text_from_cents(quote.interest_cents),
+        "fee_amount": text_from_cents(quote.fee_cents),
+        "penalty_amount": text_from_cents(quote.penalty_cents),
+        "waived_interest": text_from_cents(quote.waived_interest_cents),
+    }
+
+
+def _changed(command: Any) -> Response:
+    return run_once(command, answer=_answer, status=200, because=cause(str(command.loan_id)))
+
+
+def _answer(loan: Loan) -> dict[str, Any]:
+    settled = loan.status in (LoanStatus.COMPLETED, LoanStatus.WRITTEN_OFF)
+    return {
+        "id": str(loan.id),
+        "loan_number": loan.loan_number,
+        "member_id": loan.member_id,
+        "status": loan.status,
+        "amount": text_from_cents(loan.amount_cents),
+        "balance": text_from_cents(0 if settled else loan.balance_cents),
+    }
