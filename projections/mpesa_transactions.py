@@ -22,6 +22,7 @@ CREATE TABLE {schema}.transactions (
     phone               text,
     amount              numeric(15,2) NOT NULL,
     payment_purpose     text          NOT NULL,
+    loan_id             uuid,
     account_reference   text          NOT NULL,
     short_code          text          NOT NULL,
     status              text          NOT NULL,
@@ -65,6 +66,7 @@ def _requested(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         phone=data["phone"],
         amount=text_from_cents(data["push_shillings"] * 100),
         payment_purpose=data["purpose"],
+        loan_id=data["loan_id"],
         account_reference=data["account_reference"],
         short_code=data["short_code"],
         status="requested",
@@ -211,6 +213,7 @@ _TRANSACTION = """
 SELECT json_build_object(
     'id', t.transaction_id, 'transaction_type', t.transaction_type, 'member_id', t.member_id,
     'phone', t.phone, 'amount', t.amount::text, 'payment_purpose', t.payment_purpose,
+    'loan_id', t.loan_id,
     'account_reference', t.account_reference, 'short_code', t.short_code, 'status', t.status,
     'merchant_request_id', t.merchant_request_id, 'checkout_request_id', t.checkout_request_id,
     'receipt_number', t.receipt_number, 'amount_received', t.amount_received::text,

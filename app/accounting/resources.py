@@ -126,7 +126,7 @@ class ContributionsAnswer(StrictSchema):
 @blueprint.response(200, MembersAnswer)
 def list_members(arguments: dict[str, Any]) -> Response:
     """Members, newest registration first."""
-    return _page(MEMBER_LIST, arguments)
+    return page_answer(MEMBER_LIST, arguments)
 
 
 @blueprint.route("/contributions")
@@ -135,10 +135,11 @@ def list_members(arguments: dict[str, Any]) -> Response:
 @blueprint.response(200, ContributionsAnswer)
 def list_contributions(arguments: dict[str, Any]) -> Response:
     """Contributions, newest value date first."""
-    return _page(CONTRIBUTION_LIST, arguments)
+    return page_answer(CONTRIBUTION_LIST, arguments)
 
 
-def _page(listing: Listing, arguments: dict[str, Any]) -> Response:
+def page_answer(listing: Listing, arguments: dict[str, Any]) -> Response:
+    """The page of a list that was asked for."""
     filters = {name: arguments.get(name) for name in listing.filters}
     question = "&".join([listing.plural, *(f"{name}={filters[name]}" for name in sorted(filters))])
     per_page = arguments["per_page"]

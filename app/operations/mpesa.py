@@ -18,11 +18,10 @@ from app.fields import Amount, Shillings, StrictSchema, Text
 from app.idempotent import cause, run_once
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
-from domain.contributions.rules import ContributionType
 from domain.money import text_from_cents
 from domain.mpesa.commands import RequestPush
 from domain.mpesa.errors import PushNotFound
-from domain.mpesa.stk_push import Push, PushState
+from domain.mpesa.stk_push import Push, PushPurpose, PushState
 from infra import clock
 from infra.event_store.unit_of_work import UnitOfWork
 from projections.mpesa_transactions import transaction_json
@@ -37,11 +36,15 @@ blueprint = Blueprint(
 
 
 class PushBody(StrictSchema):
-    """Whom to ask, for what, for how much. Without a phone, the member's own is asked."""
+    """Whom to ask, for what, for how much. Without a phone, the member's own is asked.
+
+    A loan repayment, and nothing else, names its loan.
+    """
 
     member_id = fields.UUID(required=True)
     amount = Amount(required=True)
-    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
+    payment_purpose = fields.Enum(PushPurpose, by_value=True, required=True)
+    loan_id = fields.UUID(allow_none=True, load_default=None)
     phone = Text(validate=validate.Length(9, 24), allow_none=True, load_default=None)
 
 
@@ -51,7 +54,7 @@ class PushAnswer(StrictSchema):
     id = fields.UUID(required=True)
     member_id = fields.UUID(required=True)
     amount = Shillings(required=True)
-    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
+    payment_purpose = fields.Enum(PushPurpose, by_value=True, required=True)
     account_reference = fields.String(required=True)
     status = fields.String(required=True, metadata={"enum": list(PushState)})
 
@@ -64,7 +67,8 @@ class TransactionAnswer(StrictSchema):
     member_id = fields.UUID(required=True)
     phone = fields.String(required=True, allow_none=True)
     amount = Shillings(required=True)
-    payment_purpose = fields.Enum(ContributionType, by_value=True, required=True)
+    payment_purpose = fields.Enum(PushPurpose, by_value=True, required=True)
+    loan_id = fields.UUID(required=True, allow_none=True)
     account_reference = fields.String(required=True)
     short_code = fields.String(required=True)
     status = fields.String(required=True, metadata={"enum": list(PushState)})
@@ -104,6 +108,7 @@ def request_push(body: dict[str, Any]) -> Response:
         short_code=credentials.short_code,
         now=clock.now(),
         rules=services().settings.contribution_rules,
+        loan_id=body["loan_id"],
     )
     # The push's own id is the thread through all that follows, from here to the member's SMS.
     response = run_once(

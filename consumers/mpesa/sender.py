@@ -124,6 +124,7 @@ _DESCRIPTIONS = {
     "monthly": "Deposit",
     "share_capital": "Shares",
     "registration_fee": "Registration",
+    "loan_repayment": "Loan",
 }
 
 
