@@ -36,6 +36,8 @@ class StrictSchema(Schema):
 
     def _plain(self, name: str, value: Any) -> Any:
         field = self.load_fields.get(name)
+        if isinstance(field, fields.Boolean) and not isinstance(value, bool):
+            return _UNREADABLE
         for kind, written in _PLAIN:
             if isinstance(field, kind) and not self._is_plain(kind, written, value):
                 return _UNREADABLE  # the field itself says what it wants
@@ -45,7 +47,7 @@ class StrictSchema(Schema):
         if value is None:
             return True
         if kind is fields.Integer and not self.read_from_text:
-            return isinstance(value, int)
+            return isinstance(value, int) and not isinstance(value, bool)
         return isinstance(value, str) and written.fullmatch(value) is not None
 
     read_from_text = False

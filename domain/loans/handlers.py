@@ -47,6 +47,7 @@ REFERENCE_LENGTH_MAX = 40
 REASON_LENGTH_MAX = 200
 PURPOSE_LENGTH_MAX = 200
 FIRST_DUE_DAYS_MAX = 92
+FEE_DUE_DAYS_MAX = 366
 _PRODUCT_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
 
 
@@ -161,8 +162,8 @@ def disburse_loan(command: DisburseLoan, store: AggregateStore) -> Loan:
 def charge_fee(command: ChargeFee, store: AggregateStore) -> Loan:
     """Charge something beside the schedule. It falls due today or later."""
     reason = one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
-    if command.due_on < command.today:
-        raise InvalidInput("due_date", "A charge falls due today or later.")
+    if not 0 <= (command.due_on - command.today).days <= FEE_DUE_DAYS_MAX:
+        raise InvalidInput("due_date", "A charge falls due today or within a year.")
     loan = loan_of(command.loan_id, store)
     loan.charge_fee(
         fee_id=str(command.fee_id),

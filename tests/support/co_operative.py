@@ -147,16 +147,19 @@ class CoOperative:
 
     def approved_loan(self, member_id: UUID | None = None, **fields: Any) -> UUID:
         loan_id = self.application(member_id, **fields)
-        self.dispatch(ApproveLoan(loan_id, self.principal(), None, TODAY))
+        today = fields.get("today", TODAY)
+        self.dispatch(ApproveLoan(loan_id, self.principal(), None, today))
         return loan_id
 
     def loan(
-        self, member_id: UUID | None = None, *, disbursed_on: date = TODAY, **fields: Any
+        self, member_id: UUID | None = None, *, disbursed_on: date | None = None, **fields: Any
     ) -> UUID:
         """A loan of 30,000 over three months, paid out."""
         loan_id = self.approved_loan(member_id, **fields)
+        today = fields.get("today", TODAY)
         reference = f"V{next(_numbers)}"
-        self.dispatch(DisburseLoan(loan_id, "cash", reference, disbursed_on, None, TODAY))
+        command = DisburseLoan(loan_id, "cash", reference, disbursed_on or today, None, today)
+        self.dispatch(command)
         return loan_id
 
     def repayment(self, loan_id: UUID, amount_cents: int, **fields: Any) -> UUID:

@@ -20,6 +20,7 @@ from app.factory import create_app
 from app.wiring import Services
 from domain.api_keys.api_key import Permission
 from domain.dates import business_day
+from domain.principals.principal import Role
 from infra import clock
 from infra.settings import Settings, read_settings
 from tests.conftest import MASTER_KEY
@@ -31,6 +32,9 @@ CONTRIBUTIONS = "/daystar-accounting/v1/contributions"
 REGISTER = "/daystar/v1/members"
 RECORD = "/daystar/v1/contributions"
 PUSH = "/daystar/v1/mpesa/stk-push"
+LOANS = "/daystar/v1/loans"
+LOAN_BOOKS = "/daystar-accounting/v1/loans"
+REPAYMENTS = "/daystar-accounting/v1/repayments"
 ALL_PERMISSIONS = tuple(Permission)
 
 # All but `api`, which counts requests: refusals too.
@@ -124,6 +128,12 @@ class House:
         today = business_day(clock.now())
         dates = {"contributed_on": today, "today": today}
         return self.co_operative.contribution(member_id, **(dates | fields))
+
+    def approver(self, *permissions: str, name: str = "Treasurer") -> Client:
+        """A person who may decide loans, and whose key opens this."""
+        roles = (Role.APPROVER, Role.OPERATOR)
+        self.co_operative.principal(name=name, roles=roles)
+        return Client(self.app, self.issue(*permissions, name=name)[1])
 
     def follow(self) -> None:
         """Bring the read models up to the head of the log."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,27 +13,43 @@ from infra import clock
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
     CONTRIBUTIONS,
+    LOAN_BOOKS,
+    LOANS,
     MEMBERS,
     PUSH,
     RECORD,
     REGISTER,
+    REPAYMENTS,
     Client,
     House,
 )
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
-COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS)
-STATUS_OF = dict.fromkeys(MEMBER_ACTS, 200) | dict.fromkeys(COMMANDS[:3], 201) | {"push": 202}
-MONEY_COMMANDS = ("record", "reverse", "push")
-LISTS = (MEMBERS, CONTRIBUTIONS)
+LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
+LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
+MADE = ("register", "record", "reverse", "apply", "repay")
+COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS)
+STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | {"push": 202}
+KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse")
+MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
+LISTS = (MEMBERS, CONTRIBUTIONS, LOAN_BOOKS, REPAYMENTS)
+
+
+def _loan(house: House, name: str, member_id: UUID, today: date) -> UUID:
+    """A loan with which this may be done."""
+    pending, approved = name in ("approve", "refuse"), name == "disburse"
+    co_operative = house.co_operative
+    make = co_operative.application if pending else co_operative.loan
+    make = co_operative.approved_loan if approved else make
+    return make(member_id, product_code="development", applied_on=today, today=today)
 
 
 @dataclass(frozen=True)
 class Premises:
-    """A house with one contribution and one push in it, and a member of every standing.
+    """A house with one contribution and one push in it, and a member and a loan of every standing.
 
     `member_id` holds money with us and is asked for more; the idle member does not; the third is
-    suspended.
+    suspended. The loans are another's, each named for what may be done with it.
     """
 
     house: House
@@ -43,6 +59,10 @@ class Premises:
     transaction_id: UUID
     idle_member_id: UUID
     suspended_member_id: UUID
+    borrower_id: UUID
+    product_id: str
+    loans: dict[str, UUID]
+    repayment_id: UUID
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -62,9 +82,19 @@ class Premises:
             for number in (2, 3)
         )
         house.co_operative.dispatch(SuspendMember(suspended, "asked by the board", today))
+        borrower = house.member(member_number="TAKEN05", national_id="TAKEN0005")
+        house.contribution(borrower, amount_cents=20_000_00)
+        product = house.co_operative.product("development")
+        loans = {name: _loan(house, name, borrower, today) for name in LOAN_ACTS}
+        repayment = house.co_operative.repayment(
+            loans["undo"], 5_000_00, paid_on=today, today=today
+        )
         house.follow()
-        client = house.client(*ALL_PERMISSIONS)
-        return cls(house, client, member_id, contribution_id, transaction_id, idle, suspended)
+        client = house.approver(*ALL_PERMISSIONS)
+        return cls(
+            *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
+            *(borrower, product, loans, repayment),
+        )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
         """Where a good command is posted, and its body."""
@@ -120,7 +150,64 @@ class Premises:
                 f"{REGISTER}/{self.idle_member_id}/exit",
                 {"reason": "moved abroad", "exit_date": today},
             ),
+            **self._loan_commands(today),
         }[name]
+
+    def _loan_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
+        at = {name: f"{LOANS}/{loan_id}" for name, loan_id in self.loans.items()}
+        next_month = (date.fromisoformat(today) + timedelta(days=31)).isoformat()
+        return {
+            "apply": (
+                LOANS,
+                {
+                    "member_id": str(self.borrower_id),
+                    "product_id": self.product_id,
+                    "amount": "30000.00",
+                    "term_months": 3,
+                    "purpose": "a water tank",
+                    "application_date": today,
+                },
+            ),
+            "approve": (f"{at['approve']}/approval", {"amount": "25000.00"}),
+            "refuse": (f"{at['refuse']}/refusal", {"reason": "too much for now"}),
+            "disburse": (
+                f"{at['disburse']}/disbursement",
+                {
+                    "payment_method": "bank",
+                    "payment_reference": "FT26/101",
+                    "disbursement_date": today,
+                    "first_due_date": next_month,
+                },
+            ),
+            "repay": (
+                f"{at['repay']}/repayments",
+                {
+                    "amount": "5000.00",
+                    "payment_method": "cash",
+                    "payment_reference": "RECEIPT-18",
+                    "payment_date": today,
+                    "settles": False,
+                },
+            ),
+            "undo": (
+                f"{at['undo']}/repayments/{self.repayment_id}/reversal",
+                {"reason": "typed twice"},
+            ),
+            "fee": (
+                f"{at['fee']}/fees",
+                {"amount": "1000.00", "reason": "bounced cheque", "due_date": next_month},
+            ),
+            "restructure": (
+                f"{at['restructure']}/restructuring",
+                {
+                    "reason": "lost her income",
+                    "term_months": 12,
+                    "interest_rate": "10",
+                    "first_due_date": next_month,
+                },
+            ),
+            "write_off": (f"{at['write_off']}/write-off", {"reason": "left the country"}),
+        }
 
     def spoiled(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
         """A good command with some of its fields replaced."""
@@ -133,5 +220,7 @@ class Premises:
         return [
             *(("GET", path, None) for path in LISTS),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
+            ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
+            ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),
             *(("POST", path, body) for path, body in commands),
         ]

@@ -12,7 +12,11 @@ from app.factory import BODY_BYTES_MAX
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import assert_refused
-from tests.integration.http.requests_of_every_kind import COMMANDS, MEMBER_ACTS, MONEY_COMMANDS
+from tests.integration.http.requests_of_every_kind import (
+    COMMANDS,
+    KEY_MAY_BE_LEFT_OUT,
+    MONEY_COMMANDS,
+)
 
 FIELDS = {
     "register": (
@@ -24,15 +28,39 @@ FIELDS = {
         *("payment_reference", "contribution_date"),
     ),
     "reverse": ("member_id", "reason"),
-    "push": ("member_id", "amount", "payment_purpose", "phone"),
+    "push": ("member_id", "amount", "payment_purpose", "phone", "loan_id"),
     "contact": ("phone", "email"),
     "suspend": ("reason",),
     "reactivate": ("reason",),
     "exit": ("reason", "exit_date"),
+    "apply": (
+        *("member_id", "product_id", "amount", "term_months", "purpose", "application_date"),
+    ),
+    "approve": ("amount",),
+    "refuse": ("reason",),
+    "disburse": (*("payment_method", "payment_reference", "disbursement_date", "first_due_date"),),
+    "repay": ("amount", "payment_method", "payment_reference", "payment_date", "settles"),
+    "undo": ("reason",),
+    "fee": ("amount", "reason", "due_date"),
+    "restructure": ("reason", "term_months", "interest_rate", "first_due_date"),
+    "write_off": ("reason",),
 }
-DAYS = (("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date"))
-OPTIONAL = {"member_number", "email", "phone"} | {field for _, field in DAYS}
-NULLABLE = {("register", "email"), ("push", "phone"), ("contact", "email")}
+PAST_DAYS = (
+    *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
+    *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
+)
+DAYS_TO_COME = (
+    *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
+)
+DAYS = PAST_DAYS + DAYS_TO_COME
+LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
+OPTIONAL = {("approve", "amount")} | {
+    (command, field)
+    for command, fields in FIELDS.items()
+    for field in fields
+    if field in LEFT_OUT or (command, field) in DAYS
+}
+NULLABLE = {("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")}
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
     *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
@@ -60,7 +88,11 @@ NOT_A_DATE = [
 
 @pytest.mark.parametrize(
     ("command", "field", "value"),
-    [(*place, value) for place, value in itertools.product(EVERY_FIELD, WRONG_VALUES)],
+    [
+        (*place, value)
+        for place, value in itertools.product(EVERY_FIELD, WRONG_VALUES)
+        if place[1] != "settles" or not isinstance(value, bool)
+    ],
     ids=lambda value: repr(value)[:20],
 )
 def test_a_field_of_the_wrong_type_or_length_is_refused(premises, command, field, value):
@@ -80,7 +112,7 @@ def test_a_field_that_is_null_is_refused_where_null_means_nothing(premises, comm
 
 
 @pytest.mark.parametrize(
-    ("command", "field"), [place for place in EVERY_FIELD if place[1] not in OPTIONAL]
+    ("command", "field"), [place for place in EVERY_FIELD if place not in OPTIONAL]
 )
 def test_a_missing_field_is_refused_by_name(premises, command, field):
     path, body = premises.command(command)
@@ -147,7 +179,7 @@ def test_another_content_type_is_refused(premises, command, content_type):
         assert_refused(response, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("command", ["record", "push"])
+@pytest.mark.parametrize("command", ["record", "push", "apply", "repay"])
 @pytest.mark.parametrize("amount", NOT_AN_AMOUNT, ids=lambda value: repr(value)[:20])
 def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, command, amount):
     path, body = premises.spoiled(command, amount=amount)
@@ -164,7 +196,19 @@ def test_what_is_not_a_date_is_refused(premises, command, field, day):
         assert_refused(premises.client.post(path, body), 422, "invalid_body")
 
 
-@pytest.mark.parametrize(("command", "field"), DAYS)
+@pytest.mark.parametrize(("command", "field"), DAYS_TO_COME)
+@pytest.mark.parametrize("day", ["yesterday", "9999-12-31", "0001-01-01"])
+def test_a_day_to_come_is_neither_past_nor_far(premises, command, field, day):
+    yesterday = business_day(clock.now()) - timedelta(days=1)
+    path, body = premises.spoiled(
+        command, **{field: yesterday.isoformat() if day == "yesterday" else day}
+    )
+    with premises.house.unchanged():
+        problem = assert_refused(premises.client.post(path, body), 422, "invalid_value")
+    assert set(problem["errors"]) == {field}
+
+
+@pytest.mark.parametrize(("command", "field"), PAST_DAYS)
 @pytest.mark.parametrize("day", ["tomorrow", "9999-12-31", "1999-12-31", "0001-01-01"])
 def test_a_day_out_of_range_is_refused(premises, command, field, day):
     tomorrow = business_day(clock.now()) + timedelta(days=1)
@@ -191,6 +235,11 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("push", "member_id", "{6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10}"),
         ("record", "member_id", "urn:uuid:6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reverse", "member_id", "6f1c1df27a3e5d0e9a520f4b3c8e2a10"),
+        ("disburse", "payment_method", "mpesa"),
+        ("apply", "term_months", 121),
+        ("restructure", "interest_rate", "100.1"),
+        ("restructure", "interest_rate", "1e1"),
+        ("repay", "settles", 1),
     ],
 )
 def test_a_value_outside_its_list_is_refused(premises, command, field, value):
@@ -223,6 +272,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("suspend", "reason", "   "),
         ("reactivate", "reason", "   "),
         ("exit", "reason", "   "),
+        ("apply", "purpose", "   "),
+        ("refuse", "reason", "   "),
+        ("disburse", "payment_reference", "   "),
+        ("repay", "payment_method", "mpesa"),
+        ("push", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):
@@ -241,7 +295,7 @@ def test_moving_money_needs_a_well_formed_idempotency_key(premises, command, key
         assert_refused(response, 400, "idempotency_key_required")
 
 
-@pytest.mark.parametrize("command", ["register", *MEMBER_ACTS])
+@pytest.mark.parametrize("command", KEY_MAY_BE_LEFT_OUT)
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "clé"])
 def test_where_an_idempotency_key_is_optional_it_must_still_be_well_formed(premises, command, key):
     path, body = premises.command(command)

@@ -9,9 +9,8 @@ import pytest
 
 from domain.dates import business_day
 from infra import clock
-from tests.integration.http.house import Client
+from tests.integration.http.house import LOANS
 
-LOANS = "/daystar/v1/loans"
 BOOKS = "/daystar-accounting/v1"
 
 
@@ -23,9 +22,7 @@ def clerk(house):
 @pytest.fixture
 def officer(house):
     """Approves up to a million."""
-    house.co_operative.principal(name="Officer")
-    _, key = house.issue("approve", "read_loans", name="Officer")
-    return Client(house.app, key)
+    return house.approver("approve", "read_loans")
 
 
 @pytest.fixture
