@@ -47,6 +47,8 @@ class StrictSchema(Schema):
         if value is None:
             return True
         if kind is fields.Integer and not self.read_from_text:
+            if isinstance(value, float):
+                return value.is_integer()  # to JSON Schema 3.0 is whole
             return isinstance(value, int) and not isinstance(value, bool)
         return isinstance(value, str) and written.fullmatch(value) is not None
 

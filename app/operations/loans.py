@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, g
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields, validate, validates
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
@@ -15,7 +16,6 @@ from app.idempotent import cause, key_optional, run_once
 from domain.api_keys.api_key import Permission
 from domain.contributions.rules import PaymentMethod
 from domain.dates import business_day
-from domain.errors import InvalidInput
 from domain.loans.commands import (
     ApplyForLoan,
     ApproveLoan,
@@ -149,6 +149,12 @@ class SettlementArguments(QueryArguments):
     """On which day the loan would be settled; today where none is given."""
 
     on = fields.Date()
+
+    @validates("on")
+    def not_past(self, on: date, **_: Any) -> None:
+        """What would have settled it yesterday helps nobody."""
+        if on < business_day(clock.now()):
+            raise ValidationError("A settlement is quoted for today or a day to come.")
 
 
 class SettlementAnswer(StrictSchema):
@@ -322,8 +328,6 @@ def quote_settlement(arguments: dict[str, Any], loan_id: UUID) -> dict[str, Any]
     """What would settle the loan today, or on a day to come."""
     today = business_day(clock.now())
     on = arguments.get("on", today)
-    if on < today:
-        raise InvalidInput("on", "A settlement is quoted for today or a day to come.")
     loan = loan_of(loan_id, UnitOfWork(services().store, cause()))
     quote = loan.settlement(on, today=today)
     return {

@@ -32,6 +32,7 @@ COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOA
 STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | {"push": 202}
 KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse")
 MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
+NAMING_A_MEMBER = ("record", "reverse", "push", "apply")
 LISTS = (MEMBERS, CONTRIBUTIONS, LOAN_BOOKS, REPAYMENTS)
 
 
@@ -41,7 +42,13 @@ def _loan(house: House, name: str, member_id: UUID, today: date) -> UUID:
     co_operative = house.co_operative
     make = co_operative.application if pending else co_operative.loan
     make = co_operative.approved_loan if approved else make
-    return make(member_id, product_code="development", applied_on=today, today=today)
+    return make(
+        member_id,
+        loan_number=f"LOAN9{LOAN_ACTS.index(name):05d}",
+        product_code="development",
+        applied_on=today,
+        today=today,
+    )
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,17 @@ class Premises:
             for number in (2, 3)
         )
         house.co_operative.dispatch(SuspendMember(suspended, "asked by the board", today))
-        borrower = house.member(member_number="TAKEN05", national_id="TAKEN0005")
-        house.contribution(borrower, amount_cents=20_000_00)
+        borrower = house.member(
+            member_number="TAKEN05", national_id="TAKEN0005", phone="0712345675"
+        )
+        house.contribution(borrower, amount_cents=20_000_00, payment_reference="TAKEN-AGAIN")
         product = house.co_operative.product("development")
         loans = {name: _loan(house, name, borrower, today) for name in LOAN_ACTS}
         repayment = house.co_operative.repayment(
-            loans["undo"], 5_000_00, paid_on=today, today=today
+            *(loans["undo"], 5_000_00),
+            payment_reference="RECEIPT-16",
+            paid_on=today,
+            today=today,
         )
         house.follow()
         client = house.approver(*ALL_PERMISSIONS)

@@ -16,7 +16,7 @@ from tests.integration.http.house import (
 )
 from tests.integration.http.requests_of_every_kind import (
     COMMANDS,
-    MONEY_COMMANDS,
+    NAMING_A_MEMBER,
     STATUS_OF,
     Premises,
 )
@@ -28,14 +28,14 @@ def own_premises(house):
     return Premises.of(house)
 
 
-@pytest.mark.parametrize("command", MONEY_COMMANDS)
+@pytest.mark.parametrize("command", NAMING_A_MEMBER)
 def test_an_unknown_member_is_not_found(premises, command):
     path, body = premises.spoiled(command, member_id=str(uuid4()))
     with premises.house.unchanged():
         assert_refused(premises.client.post(path, body), 404, "member_not_found")
 
 
-@pytest.mark.parametrize("command", MONEY_COMMANDS)
+@pytest.mark.parametrize("command", NAMING_A_MEMBER)
 def test_the_id_of_something_else_is_no_member(premises, command):
     path, body = premises.spoiled(command, member_id=str(premises.transaction_id))
     with premises.house.unchanged():

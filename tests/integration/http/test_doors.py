@@ -16,10 +16,13 @@ from infra.key_check import REMEMBERED_SECONDS, key_sha256, new_api_key
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
     CONTRIBUTIONS,
+    LOAN_BOOKS,
+    LOANS,
     MEMBERS,
     PUSH,
     RECORD,
     REGISTER,
+    REPAYMENTS,
     REQUEST_ID,
     Client,
     assert_refused,
@@ -31,11 +34,22 @@ SOME_ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
 NEEDED = {
     MEMBERS: Permission.READ_MEMBERS,
     CONTRIBUTIONS: Permission.READ_CONTRIBUTIONS,
+    LOAN_BOOKS: Permission.READ_LOANS,
+    REPAYMENTS: Permission.READ_REPAYMENTS,
     "/daystar/v1/": Permission.OPERATE,
 }
 
 
+LOAN_ACTS_NEED = {
+    **dict.fromkeys(("approval", "refusal", "restructuring", "write-off"), "approve"),
+    "settlement": "read_loans",
+}
+
+
 def needed(path):
+    if path.startswith(LOANS):
+        act = path.rpartition("/")[2]
+        return LOAN_ACTS_NEED.get(act, "operate")
     return next(permission for prefix, permission in NEEDED.items() if path.startswith(prefix))
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from app.operations.contributions import RecordedAnswer
+from app.operations.loans import LoanStandingAnswer, RepaymentRecordedAnswer
 from app.operations.members import MemberStandingAnswer, RegisteredAnswer
 from app.operations.mpesa import PushAnswer
 from infra.event_store.dispatch import dispatch
@@ -19,6 +20,7 @@ from infra.postgres.pool import open_pool
 from tests.integration.http.house import ALL_PERMISSIONS, PUSH, RECORD, assert_refused
 from tests.integration.http.requests_of_every_kind import (
     COMMANDS,
+    LOAN_ACTS,
     MEMBER_ACTS,
     MONEY_COMMANDS,
     STATUS_OF,
@@ -35,6 +37,8 @@ ANSWERS = {
     "reverse": RecordedAnswer,
     "push": PushAnswer,
     **dict.fromkeys(MEMBER_ACTS, MemberStandingAnswer),
+    **dict.fromkeys(("apply", *LOAN_ACTS), LoanStandingAnswer),
+    "repay": RepaymentRecordedAnswer,
 }
 
 
@@ -121,7 +125,7 @@ def test_a_key_belongs_to_its_path(own):
         own.client.post(*own.command(command), headers=keyed()).status_code
         for command in MONEY_COMMANDS
     ]
-    assert statuses == [201, 201, 202]
+    assert statuses == [STATUS_OF[command] for command in MONEY_COMMANDS]
     other = own.house.contribution(own.member_id)
     response = own.client.post(
         f"{RECORD}/{other}/reversal",
@@ -293,7 +297,7 @@ def test_a_push_can_be_looked_at_where_its_answer_points(own):
     assert shown.status_code == 200
     assert shown.json["id"] == response.json["id"]
     assert set(shown.json) == {
-        *("id", "transaction_type", "member_id", "phone", "amount", "payment_purpose"),
+        *("id", "transaction_type", "member_id", "phone", "amount", "payment_purpose", "loan_id"),
         *("account_reference", "short_code", "status", "merchant_request_id"),
         *("checkout_request_id", "receipt_number", "amount_received", "in_suspense"),
         *("suspense_reason", "result_code", "result_description"),
