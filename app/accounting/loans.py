@@ -16,7 +16,8 @@ from domain.api_keys.api_key import Permission
 from domain.loans.errors import LoanNotFound
 from domain.loans.loan import LoanStatus
 from domain.loans.terms import RatePeriod
-from projections.loans import LOAN_LIST, REPAYMENT_LIST, loan_in_full
+from projections.loan_in_full import loan_in_full
+from projections.loans import LOAN_LIST, REPAYMENT_LIST
 
 PAYMENT_METHODS = ["cash", "bank", "check_off", "mpesa"]
 

@@ -196,9 +196,9 @@ class _Operation:
 
     def _name_parameters(self) -> None:
         parameters = self.told.pop("parameters", [])
+        self._takes_a_query = bool(parameters)
         # The key in the address is a way of showing it, not a filter.
         parameters = [parameter for parameter in parameters if parameter["name"] != "api_key"]
-        self._takes_a_query = bool(parameters)
         self._takes_a_cursor = "cursor" in {parameter["name"] for parameter in parameters}
         if self._takes_idempotency_key:
             name = "IdempotencyKeyOptional" if self._key_optional else "IdempotencyKey"

@@ -35,6 +35,7 @@ from domain.loans.handlers import (
 )
 from domain.loans.loan import Loan, LoanStatus
 from domain.loans.lookup import loan_of
+from domain.loans.standing import nothing_owed
 from domain.loans.terms import TERM_MONTHS_MAX, Component
 from domain.money import text_from_cents
 from infra import clock
@@ -325,11 +326,11 @@ def write_off_loan(body: dict[str, Any], loan_id: UUID) -> Response:
 @blueprint.arguments(SettlementArguments(), location="query")
 @blueprint.response(200, SettlementAnswer)
 def quote_settlement(arguments: dict[str, Any], loan_id: UUID) -> dict[str, Any]:
-    """What would settle the loan today, or on a day to come."""
+    """What would settle the loan today, or on a day to come; nothing, where nothing is owed."""
     today = business_day(clock.now())
     on = arguments.get("on", today)
     loan = loan_of(loan_id, UnitOfWork(services().store, cause()))
-    quote = loan.settlement(on, today=today)
+    quote = loan.settlement(on, today=today) if loan.is_open else nothing_owed(on)
     return {
         "id": loan_id,
         "settlement_date": on,

@@ -75,6 +75,11 @@ class Quote:
         return self.principal_cents + self.interest_cents + self.fee_cents + self.penalty_cents
 
 
+def nothing_owed(on: date) -> Quote:
+    """The quote for a loan that is not being repaid."""
+    return Quote(on, 0, 0, 0, 0, 0)
+
+
 def opening_lines(instalments: Iterable[Instalment]) -> list[Line]:
     """A schedule of which nothing is paid."""
     return [
