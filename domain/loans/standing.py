@@ -224,8 +224,8 @@ class Standing:
 
     def _pay(self, cents: int, *, on: date) -> Parts:
         parts: Parts = dict.fromkeys([*map(str, Component), SURPLUS], 0)
-        quote = self.settlement(on)
-        if cents >= quote.total_cents:
+        # Nothing less than the principal settles; asking that first spares most of the work.
+        if cents >= principal_cents(self.lines) and cents >= self.settlement(on).total_cents:
             owed = self._interest_owed(on)
             for line in self.lines:
                 line["interest"] = owed.get(line["number"], line["interest"])
@@ -254,20 +254,22 @@ class Standing:
 
     def _assess_line(self, line: Line, day: date) -> None:
         terms = self._terms
+        late_cents = unpaid_cents(line, Component.PRINCIPAL)
+        late_cents += unpaid_cents(line, Component.INTEREST)
+        if not late_cents:
+            return
         percent = Fraction(terms.penalty_percent)
         due_on = date.fromisoformat(line["due_on"])
         while True:
-            late_cents = unpaid_cents(line, Component.PRINCIPAL)
-            late_cents += unpaid_cents(line, Component.INTEREST)
             charged_cents = due_cents(line, Component.PENALTY)
             room_cents = line["principal"] + line["interest"] - charged_cents
             months = len(line["penalties"])
             charge_day = months_after(due_on, months) + timedelta(days=terms.penalty_grace_days + 1)
-            if not late_cents or room_cents <= 0 or charge_day > day:
+            if room_cents <= 0 or charge_day > day:
                 return
-            if terms.penalty_compounds:
-                late_cents += unpaid_cents(line, Component.PENALTY)
-            exact = late_cents * percent * PERCENT + terms.penalty_cents
+            compounded_cents = unpaid_cents(line, Component.PENALTY)
+            base_cents = late_cents + (compounded_cents if terms.penalty_compounds else 0)
+            exact = base_cents * percent * PERCENT + terms.penalty_cents
             cents = min(max(rounded(exact, terms.money_multiple_cents), 1), room_cents)
             line["penalties"].append(Penalty(charged_on=charge_day.isoformat(), cents=cents))
 
