@@ -15,7 +15,9 @@ from app.cli.administration import (
     principals,
     rotate_master_key,
 )
+from app.cli.demo_data import demo_data
 from app.cli.document import openapi
+from app.cli.loan_products import loan_products
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
@@ -52,6 +54,8 @@ for command in (
     restored,
     export_member,
     erase_member,
+    loan_products,
+    demo_data,
     master_key,
     rotate_master_key,
     openapi,
