@@ -10,7 +10,7 @@ from domain.contributions import commands as contribution_commands
 from domain.contributions import handlers as contributions
 from domain.loans import commands as loan_commands
 from domain.loans import handlers as loans
-from domain.loans import repayments
+from domain.loans import repayments, take_over
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
@@ -26,12 +26,14 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     member_commands.ExitMember: members.exit_member,
     member_commands.EraseMember: members.erase_member,
     contribution_commands.RecordContribution: contributions.record_contribution,
+    contribution_commands.TakeOverBalances: contributions.take_over_balances,
     contribution_commands.ReverseContribution: contributions.reverse_contribution,
     loan_commands.DefineLoanProduct: loans.define_loan_product,
     loan_commands.ApplyForLoan: loans.apply_for_loan,
     loan_commands.ApproveLoan: loans.approve_loan,
     loan_commands.DeclineLoan: loans.decline_loan,
     loan_commands.DisburseLoan: loans.disburse_loan,
+    loan_commands.TakeOverLoan: take_over.take_over_loan,
     loan_commands.RecordRepayment: repayments.record_repayment,
     loan_commands.ReverseRepayment: repayments.reverse_repayment,
     loan_commands.ChargeFee: loans.charge_fee,

@@ -46,6 +46,7 @@ EVENTS: Mapping[str, type[Event]] = {
     "loan.approved": Loan.Approved,
     "loan.declined": Loan.Declined,
     "loan.disbursed": Loan.Disbursed,
+    "loan.taken-over": Loan.TakenOver,
     "loan.repayment-received": Loan.RepaymentReceived,
     "loan.repayment-reversed": Loan.RepaymentReversed,
     "loan.repayments-reallocated": Loan.RepaymentsReallocated,

@@ -40,6 +40,7 @@ CREATE TABLE {schema}.loans (
     approval_date       date,
     disbursement_date   date,
     due_date            date,
+    taken_over_date     date,
     oldest_open_due     date,
     purpose             text,
     updated_at          timestamptz   NOT NULL
@@ -112,13 +113,30 @@ def _applied(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         balance="0",
         principal_balance="0",
         status=LoanStatus.PENDING,
-        application_date=data["applied_on"],
+        application_date=data.get("applied_on") or data["disbursed_on"],
         approval_date=None,
         disbursement_date=None,
         due_date=None,
         oldest_open_due=None,
-        purpose=data["purpose"],
+        taken_over_date=None,
+        purpose=data.get("purpose"),
         updated_at=event.recorded_at,
+    )
+
+
+def _taken_over(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    """It was applied for and approved in older books; of those days one is known."""
+    data = event.data
+    _applied(event, rows)
+    _set(
+        event,
+        rows,
+        monthly_payment=text_from_cents(data["instalment_cents"]),
+        status=LoanStatus.ACTIVE,
+        disbursement_date=data["disbursed_on"],
+        taken_over_date=data["taken_over_on"],
+        due_date=data["ends_on"],
+        **_sums(event, rows),
     )
 
 
@@ -163,7 +181,7 @@ def _put_instalment(event: RecordedEvent, rows: Mapping[str, Rows], line: Any) -
     for component in Component:
         columns[str(component)] = text_from_cents(due_cents(line, component))
         columns[f"{component}_paid"] = text_from_cents(line["paid"][component])
-    if event.topic in ("loan.disbursed", "loan.restructured"):
+    if event.topic in ("loan.disbursed", "loan.restructured", "loan.taken-over"):
         columns |= {"loan_id": event.stream_id, "number": line["number"]}
         rows["instalments"].add(key, **columns, due_date=line["due_on"])
     else:
@@ -292,6 +310,7 @@ LOANS = ReadModel(
         "loan.approved": _approved,
         "loan.declined": _status(LoanStatus.DECLINED),
         "loan.disbursed": _disbursed,
+        "loan.taken-over": _taken_over,
         "loan.repayment-received": _received,
         "loan.repayment-reversed": _reversed,
         "loan.repayments-reallocated": _reallocated,

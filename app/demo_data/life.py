@@ -64,6 +64,7 @@ class _Life:
         self._rng = rng
         self._store = store
         self._agenda = Agenda(plan.until)
+        self._payments = 0
         self._phone = Phone(store, rng, member_id=who.member_id, index=who.index, rules=plan.rules)
         self._borrower = Borrower(who, rng, everybody, store, self._agenda, self._phone)
 
@@ -119,11 +120,12 @@ class _Life:
             purpose = PushPurpose(kind)
             if self._phone.pay(day, purpose=purpose, amount_cents=amount_cents):
                 return
-        self._record(day, kind, amount_cents, again="")
+        self._record(day, kind, amount_cents, again=False)
         if self._rng.random() < _ENTERED_TWICE:
-            self._record(day, kind, amount_cents, again="-2")
+            self._record(day, kind, amount_cents, again=True)
 
-    def _record(self, day: date, kind: ContributionType, amount_cents: int, *, again: str) -> None:
+    def _record(self, day: date, kind: ContributionType, amount_cents: int, *, again: bool) -> None:
+        self._payments += 1
         method = "cash" if self._who.pays_by == "mpesa" else self._who.pays_by
         contribution_id = self._borrower.new_id()
         self._store.dispatch(
@@ -133,7 +135,7 @@ class _Life:
                 contribution_type=kind,
                 amount_cents=amount_cents,
                 payment_method=PaymentMethod(method),
-                payment_reference=f"{method.replace('_', '-').upper()}-{day:%Y%m%d}{again}",
+                payment_reference=f"{method[0].upper()}{day:%Y%m%d}-{self._payments}",
                 contributed_on=day,
                 today=day,
                 rules=self._plan.rules,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -22,6 +23,17 @@ class RecordContribution:
     contributed_on: date
     today: date
     rules: ContributionRules
+
+
+@dataclass(frozen=True)
+class TakeOverBalances:
+    """Take over what a member held in older books. Amounts are cents, none of them zero."""
+
+    member_id: UUID
+    balances_cents: Mapping[ContributionType, int]
+    contribution_ids: Mapping[ContributionType, UUID]
+    as_of: date
+    today: date
 
 
 @dataclass(frozen=True)

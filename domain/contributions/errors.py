@@ -38,6 +38,12 @@ class ReferenceAlreadyUsed(BrokenRule):
     code = "payment_reference_already_used"
 
 
+class OpeningBalanceAlreadyRecorded(BrokenRule):
+    """This member's opening balance of this type is already recorded."""
+
+    code = "opening_balance_already_recorded"
+
+
 class BelongsToRepayment(BrokenRule):
     """This contribution is the surplus of a loan repayment; reverse the repayment instead."""
 

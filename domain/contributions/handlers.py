@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from domain.contributions.account import MemberAccount
-from domain.contributions.commands import RecordContribution, ReverseContribution
-from domain.contributions.errors import ReferenceAlreadyUsed
+from domain.contributions.commands import (
+    RecordContribution,
+    ReverseContribution,
+    TakeOverBalances,
+)
+from domain.contributions.errors import OpeningBalanceAlreadyRecorded, ReferenceAlreadyUsed
 from domain.contributions.rules import PaymentMethod
 from domain.dates import checked_value_day
-from domain.errors import InvalidInput
 from domain.identities import account_id
 from domain.members.errors import MemberNotFound
 from domain.members.member import Member
@@ -20,16 +24,14 @@ from domain.words import one_line
 PAYMENT_REFERENCE = "contribution.reference"
 """Scope: one bank or payroll reference pays one member once for one type of contribution."""
 
+OPENING_REFERENCE = "OPENING"
 REFERENCE_LENGTH_MAX = 40
 REASON_LENGTH_MAX = 200
 
 
 def record_contribution(command: RecordContribution, store: AggregateStore) -> MemberAccount:
     """Record money paid by other ways than M-Pesa."""
-    if command.payment_method is PaymentMethod.MPESA:
-        raise InvalidInput(
-            "payment_method", "M-Pesa payments record themselves; choose cash, bank or check_off."
-        )
+    command.payment_method.check_chosen_by_people()
     reference = one_line(
         command.payment_reference, "payment_reference", length_max=REFERENCE_LENGTH_MAX
     )
@@ -54,6 +56,37 @@ def record_contribution(command: RecordContribution, store: AggregateStore) -> M
         reference=reference,
     )
     store.save(account, claims=(claim,))
+    return account
+
+
+def take_over_balances(command: TakeOverBalances, store: AggregateStore) -> MemberAccount:
+    """Record a member's opening balances, each once: as contributions of a kind of their own.
+
+    They count in the member's balances and totals, and are no money that moved on that day.
+    """
+    day = checked_value_day(command.as_of, today=command.today, field="as_of")
+    account = account_of(command.member_id, store)
+    member = store.get(Member, command.member_id)
+    if not member.belongs:
+        member.check_active()
+    claims = []
+    for kind, amount_cents in command.balances_cents.items():
+        account.receive(
+            contribution_id=command.contribution_ids[kind],
+            contribution_type=kind,
+            amount_cents=amount_cents,
+            payment_method=PaymentMethod.OPENING_BALANCE,
+            payment_reference=OPENING_REFERENCE,
+            contributed_on=day,
+        )
+        key = _reference_key(
+            command.member_id,
+            method=PaymentMethod.OPENING_BALANCE,
+            contribution_type=kind,
+            reference=OPENING_REFERENCE,
+        )
+        claims.append(replace(key, taken=OpeningBalanceAlreadyRecorded))
+    store.save(account, claims=tuple(claims))
     return account
 
 

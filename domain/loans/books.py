@@ -20,6 +20,7 @@ class LoanBooks(Aggregate):
 
     plain_terms: dict[str, Any]
     opened_on: str
+    accrues_from: str
     opening: list[Line]
     lines: list[Line]
     entries: list[Entry]
@@ -31,12 +32,20 @@ class LoanBooks(Aggregate):
         """Books in which nothing stands yet."""
         self.plain_terms = terms
         self.opened_on = ""
+        self.accrues_from = ""
         self.opening = []
         self.lines = []
         self.entries = []
         self.parts = {}
         self.carried_cents = 0
         self.latest_on = ""
+
+    def begin_lines(self, after: dict[str, Any], *, opened_on: str, accrues_from: str) -> None:
+        """Begin a schedule: nothing counts before `opened_on`; interest runs from the other day."""
+        self.opened_on = opened_on
+        self.accrues_from = accrues_from
+        self.opening = standing.copied(after["lines"])
+        self.assign(after)
 
     @property
     def terms(self) -> LoanTerms:
@@ -59,7 +68,7 @@ class LoanBooks(Aggregate):
 
     def standing(self) -> Standing:
         """How the loan stands, as a copy to go on from."""
-        return Standing(self.terms, self.lines, opened_on=date.fromisoformat(self.opened_on))
+        return Standing(self.terms, self.lines, accrues_from=date.fromisoformat(self.accrues_from))
 
     def standing_with(self, entry: Entry, today: date) -> tuple[list[Line], dict[str, Parts]]:
         """The lines with one more entry, and the parts of the payments it changes or brings."""
@@ -74,8 +83,8 @@ class LoanBooks(Aggregate):
         self, entries: Sequence[Entry], today: date
     ) -> tuple[list[Line], dict[str, Parts]]:
         """The lines had these been all entries, each in its place, and the parts that differ."""
-        opened_on = date.fromisoformat(self.opened_on)
-        then = Standing(self.terms, self.opening, opened_on=opened_on)
+        accrues_from = date.fromisoformat(self.accrues_from)
+        then = Standing(self.terms, self.opening, accrues_from=accrues_from)
         parts = then.replay(entries)
         then.assess(today)
         changed = {key: value for key, value in parts.items() if value != self.parts.get(key)}

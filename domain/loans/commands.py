@@ -70,6 +70,48 @@ class DisburseLoan:
 
 
 @dataclass(frozen=True)
+class Arrears:
+    """What was due in older books and is unpaid, and since when. Cents."""
+
+    principal_cents: int = 0
+    interest_cents: int = 0
+    fee_cents: int = 0
+    penalty_cents: int = 0
+    since: date | None = None
+
+    @property
+    def total_cents(self) -> int:
+        """All of it."""
+        return self.principal_cents + self.interest_cents + self.fee_cents + self.penalty_cents
+
+
+@dataclass(frozen=True)
+class TakeOverLoan:
+    """Take over a running loan from older books, as it stood on the morning of a day.
+
+    `principal_cents` is still out, what is in arrears included; `paid_cents` is all that was paid
+    until then. `interest_to_come_cents` is told where interest is not on the balance.
+    """
+
+    loan_id: UUID
+    loan_number: str
+    member_id: UUID
+    product_code: str
+    rate_percent: str | None
+    amount_cents: int
+    term_months: int
+    disbursed_on: date
+    paid_cents: int
+    principal_cents: int
+    next_due_on: date | None
+    remaining_months: int
+    interest_to_come_cents: int | None
+    arrears: Arrears
+    as_of: date
+    today: date
+
+
+@dataclass(frozen=True)
 class RecordRepayment:
     """Record money that was paid on a loan by other ways than M-Pesa."""
 

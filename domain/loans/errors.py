@@ -136,6 +136,12 @@ class RepaymentBeforeDisbursement(BrokenRule):
     code = "repayment_before_disbursement"
 
 
+class RepaymentBeforeTakeOver(BrokenRule):
+    """The loan was taken over after that day; what was paid before is counted in it."""
+
+    code = "repayment_before_take_over"
+
+
 class SurplusAlreadyUsed(BrokenRule):
     """The surplus of this loan went to the member's deposits and is no longer there."""
 

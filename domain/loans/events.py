@@ -72,6 +72,30 @@ class Disbursed(Event):
     after: dict[str, Any]
 
 
+class TakenOver(Created):
+    """The loan was granted and paid out in older books; this is how it stood on a day.
+
+    `after` holds the instalments still open, in arrears or to come; its `paid_cents` is all that
+    was paid before. `accrues_from` is the day from which interest of the next instalment runs.
+    """
+
+    TOPIC = "loan.taken-over"
+
+    loan_number: str
+    member_id: str
+    member_number: str
+    product_code: str
+    terms: dict[str, Any]
+    amount_cents: int
+    term_months: int
+    disbursed_on: str
+    taken_over_on: str
+    accrues_from: str
+    instalment_cents: int
+    ends_on: str
+    after: dict[str, Any]
+
+
 class RepaymentReceived(Event):
     """Money came in. `parts` says what became of it; the surplus went to the deposits."""
 

@@ -2,6 +2,7 @@
 
     pending -> approved -> active <-> defaulted -> completed
             -> declined          -> written_off
+    (taken over from older books) -> active or defaulted
 
 What came in and was charged is kept as value-dated entries; `domain.loans.standing` says how the
 loan stands after them. An entry that comes late is replayed in its place, and events say what it
@@ -27,6 +28,7 @@ from domain.loans.errors import (
     RepaymentAlreadyReversed,
     RepaymentBeforeDisbursement,
     RepaymentBeforeRestructure,
+    RepaymentBeforeTakeOver,
     RepaymentNotFound,
 )
 from domain.loans.schedule import rounded, schedule
@@ -56,11 +58,13 @@ class Loan(LoanBooks):
 
     TOPIC = "loan"
     SNAPSHOT_EVERY = 50
+    SNAPSHOT_VERSION = 2
 
     Applied = events.Applied
     Approved = events.Approved
     Declined = events.Declined
     Disbursed = events.Disbursed
+    TakenOver = events.TakenOver
     RepaymentReceived = events.RepaymentReceived
     RepaymentReversed = events.RepaymentReversed
     RepaymentsReallocated = events.RepaymentsReallocated
@@ -88,8 +92,12 @@ class Loan(LoanBooks):
         terms: dict[str, Any],
         amount_cents: int,
         term_months: int,
-        applied_by: str,
+        applied_by: str = "",
+        taken_over_on: str = "",
+        accrues_from: str = "",
+        after: dict[str, Any] | None = None,
     ) -> None:
+        """Applied for; or taken over from older books, and then what follows `applied_by`."""
         self.loan_number = loan_number
         self.member_id = member_id
         self.member_number = member_number
@@ -103,6 +111,11 @@ class Loan(LoanBooks):
         self.overdue = False
         self.due_soon_told = 0
         self.recoverable_cents = 0
+        self.taken_over_on = taken_over_on
+        if after is not None:
+            self.status = LoanStatus.ACTIVE
+            self.begin_lines(after, opened_on=taken_over_on, accrues_from=accrues_from)
+            self.carried_cents = after["paid_cents"]
 
     @property
     def is_open(self) -> bool:
@@ -183,9 +196,7 @@ class Loan(LoanBooks):
     @event(Disbursed)
     def _disbursed(self, *, disbursed_on: str, after: dict[str, Any]) -> None:
         self.status = LoanStatus.ACTIVE
-        self.opened_on = disbursed_on
-        self.opening = standing.copied(after["lines"])
-        self.assign(after)
+        self.begin_lines(after, opened_on=disbursed_on, accrues_from=disbursed_on)
 
     def receive(
         self,
@@ -205,7 +216,8 @@ class Loan(LoanBooks):
 
         Raises:
             LoanNotOpen: nothing is due on it.
-            RepaymentBeforeDisbursement, RepaymentBeforeRestructure: a person gave an earlier day.
+            RepaymentBeforeDisbursement, RepaymentBeforeRestructure, RepaymentBeforeTakeOver: a
+                person gave an earlier day.
         """
         assert amount_cents > 0, "a repayment is above zero"
         if repayment_id in self.repayments:
@@ -213,6 +225,8 @@ class Loan(LoanBooks):
         self.check_open()
         effective_on = max(paid_on.isoformat(), self.opened_on)
         if source_id is None and effective_on != paid_on.isoformat():
+            if self.opened_on == self.taken_over_on:
+                raise RepaymentBeforeTakeOver
             raise RepaymentBeforeRestructure if self.carried_cents else RepaymentBeforeDisbursement
         entry = Entry(
             kind="payment", id=repayment_id, cents=amount_cents, on=effective_on, due_on=""
@@ -434,13 +448,12 @@ class Loan(LoanBooks):
     ) -> None:
         self.open_books(terms)
         self.carried_cents = after["paid_cents"]
-        self.opened_on = self.latest_on = restructured_on
-        self.opening = standing.copied(after["lines"])
+        self.latest_on = restructured_on
         self.due_soon_told = 0
         for repayment in self.repayments.values():
             if repayment["state"] == "counted":
                 repayment["state"] = "settled by restructure"
-        self.assign(after)
+        self.begin_lines(after, opened_on=restructured_on, accrues_from=restructured_on)
 
     def write_off(self, *, approved_by: str, reason: str, today: date) -> None:
         """Give up what is owed. Raises LoanNotOpen."""

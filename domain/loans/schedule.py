@@ -97,7 +97,7 @@ def instalments(
     assert principal_cents > 0, "a loan is above zero"
     assert len(factors) == len(due_on) > principal_grace >= 0, "each period has factor and day"
     if method is InterestMethod.ONE_OFF_CHARGE:
-        interest = _shared(principal_cents * factors[0], len(due_on), rounding)
+        interest = shared(principal_cents * factors[0], len(due_on), rounding)
     elif method is InterestMethod.FLAT:
         interest = [rounded(principal_cents * f, rounding.money_multiple_cents) for f in factors]
     else:
@@ -147,7 +147,7 @@ def _level(
     return rounded(Fraction(principal_cents * growth, annuity), multiple_cents)
 
 
-def _shared(total: Fraction, parts: int, rounding: Rounding) -> list[int]:
+def shared(total: Fraction, parts: int, rounding: Rounding) -> list[int]:
     """One charge in equal parts; the last takes the remainder."""
     total_cents = rounded(total, rounding.money_multiple_cents)
     part_cents = rounded(Fraction(total_cents, parts), rounding.money_multiple_cents)

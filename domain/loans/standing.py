@@ -144,10 +144,10 @@ def overdue_cents(lines: Iterable[Line], *, today: date) -> int:
 class Standing:
     """A loan's lines, as they change with each entry in value order."""
 
-    def __init__(self, terms: LoanTerms, lines: Sequence[Line], *, opened_on: date) -> None:
+    def __init__(self, terms: LoanTerms, lines: Sequence[Line], *, accrues_from: date) -> None:
         self.lines = copied(lines)
         self._terms = terms
-        self._opened_on = opened_on
+        self._accrues_from = accrues_from
 
     def replay(self, entries: Iterable[Entry]) -> dict[str, Parts]:
         """Take entries in value order; fees of a day come before payments, else as they were told.
@@ -210,7 +210,9 @@ class Standing:
         owed = {line["number"]: line["paid"][Component.INTEREST] for line in later}
         current = later[0]
         index = self.lines.index(current)
-        started = date.fromisoformat(self.lines[index - 1]["due_on"]) if index else self._opened_on
+        started = self._accrues_from
+        if index:
+            started = max(started, date.fromisoformat(self.lines[index - 1]["due_on"]))
         period_days = (date.fromisoformat(current["due_on"]) - started).days
         used = Fraction(max((on - started).days, 0), max(period_days, 1))
         if policy == SettlementInterest.TO_THE_INSTALMENT:

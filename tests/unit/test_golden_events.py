@@ -48,6 +48,7 @@ FROZEN_TOPICS = (
     "loan.repayment-reversed",
     "loan.repayments-reallocated",
     "loan.restructured",
+    "loan.taken-over",
     "loan.written-off",
     "member.contact-changed",
     "member.erased",
