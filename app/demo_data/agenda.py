@@ -15,16 +15,19 @@ class Agenda:
 
     def __init__(self, until: date) -> None:
         self.until = until
+        self._today = date.min
         self._order = itertools.count()
         self._acts: list[tuple[date, int, Act]] = []
 
     def at(self, day: date, act: Act) -> None:
-        """Enter an act. One beyond the end does not happen."""
+        """Enter an act. What lies behind happens today, what lies beyond the end does not."""
+        day = max(day, self._today)
         if day <= self.until:
             heapq.heappush(self._acts, (day, next(self._order), act))
 
     def run(self) -> None:
-        """Let it all happen. Acts may enter later ones, none earlier than themselves."""
+        """Let it all happen. Acts may enter others."""
         while self._acts:
             day, _, act = heapq.heappop(self._acts)
+            self._today = day
             act(day)

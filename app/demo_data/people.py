@@ -25,7 +25,7 @@ _LAST_NAMES = (
     *("Mumo", "Musyoka", "Mwangi", "Mwaura", "Ndegwa", "Njoroge", "Nyaga", "Nyongesa", "Ogutu"),
     *("Okello", "Onyango", "Otieno", "Rotich", "Simiyu", "Wafula", "Waweru", "Wekesa", "Wanyama"),
 )
-_FOUNDERS = 0.25  # the part of the members who were there when the history begins
+_FOUNDERS = 0.3  # the part of the members who were there when the history begins
 _JOINING = 0.9  # the part of the history in which the others come
 _WEALTHY = 0.02
 _MONTH_DAYS = 30.4
@@ -71,7 +71,7 @@ def person(
         email=f"{first_name}.{last_name}.{index}@example.org".lower(),
         national_id=f"9{index:07d}",
         joined_on=joined_on,
-        pays_by=rng.choices(("check_off", "mpesa", "bank", "cash"), (73, 10, 10, 7))[0],
+        pays_by=rng.choices(("check_off", "mpesa", "bank", "cash"), (72, 11, 10, 7))[0],
         deposit_cents=steps * 500_00,
         borrows=rng.choice((0.02, 0.06, 0.15)),
     )

@@ -160,10 +160,13 @@ class Repaying:
     def _undo_later(self, day: date, repayment_id: UUID) -> None:
         def undo(on: date) -> None:
             state = self._loan.repayments[str(repayment_id)]["state"]
+            was_completed = self._loan.status == LoanStatus.COMPLETED
             if state == "counted" and self._loan.status != LoanStatus.WRITTEN_OFF:
                 self._store.dispatch(
                     ReverseRepayment(self._loan_id, repayment_id, "entered twice", on)
                 )
+                if was_completed:
+                    self._next_instalment()
 
         self._agenda.at(day + _ONE_DAY, undo)
 
@@ -204,13 +207,17 @@ class Repaying:
         self._agenda.at(entered_on, enter)
 
     def _fall_behind(self, due_on: date) -> None:
-        for month in range(8):
-            late = months_after(due_on, month) + timedelta(days=12)
-            self._agenda.at(late, self._assess)
+        self._agenda.at(due_on + timedelta(days=12), self._assess_monthly)
         if self._manner is Manner.RESTRUCTURED:
             self._agenda.at(due_on + timedelta(days=45), self._restructure)
         elif self._manner is Manner.WRITTEN_OFF:
             self._agenda.at(due_on + timedelta(days=200), self._write_off)
+
+    def _assess_monthly(self, day: date) -> None:
+        """As the daily round would, though not as often."""
+        if self._loan.is_open and self._manner in _STOPPING:
+            self._assess(day)
+            self._agenda.at(months_after(day, 1), self._assess_monthly)
 
     def _restructure(self, day: date) -> None:
         if not self._loan.is_open:
