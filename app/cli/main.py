@@ -15,6 +15,7 @@ from app.cli.administration import (
     principals,
     rotate_master_key,
 )
+from app.cli.adoption import imports
 from app.cli.demo_data import demo_data
 from app.cli.document import openapi
 from app.cli.loan_products import loan_products
@@ -54,6 +55,7 @@ for command in (
     restored,
     export_member,
     erase_member,
+    imports,
     loan_products,
     demo_data,
     master_key,

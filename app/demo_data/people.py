@@ -71,7 +71,7 @@ def person(
         email=f"{first_name}.{last_name}.{index}@example.org".lower(),
         national_id=f"9{index:07d}",
         joined_on=joined_on,
-        pays_by=rng.choices(("check_off", "mpesa", "bank", "cash"), (72, 11, 10, 7))[0],
+        pays_by=rng.choices(("check_off", "mpesa", "bank", "cash"), (71, 12, 10, 7))[0],
         deposit_cents=steps * 500_00,
         borrows=rng.choice((0.02, 0.06, 0.15)),
     )

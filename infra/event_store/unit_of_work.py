@@ -157,6 +157,15 @@ class UnitOfWork:
         self._commit.releases.extend(self._key_row(key, aggregate.id) for key in releases)
 
     @property
+    def claims(self) -> tuple[Key, ...]:
+        """The keys that what was saved claims."""
+        return tuple(self._claims)
+
+    def check_claims(self) -> None:
+        """See whether a unique key is held already; the commit would tell. Raises BrokenRule."""
+        self._raise_broken_rule(None)
+
+    @property
     def size(self) -> int:
         """How many events wait to be appended."""
         return len(self._commit.events)
@@ -180,7 +189,7 @@ class UnitOfWork:
         self._take_snapshots()
         return positions[-1]
 
-    def _raise_broken_rule(self, error: KeyTaken) -> None:
+    def _raise_broken_rule(self, error: KeyTaken | None) -> None:
         """Say which rule a taken key breaks, unless it was given up in this very moment."""
         with self._store.pool.connection() as connection:
             for key in self._claims:

@@ -264,6 +264,7 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("register", "first_name", "   "),
         ("register", "last_name", "   "),
         ("record", "payment_method", "mpesa"),
+        ("record", "payment_method", "opening_balance"),
         ("record", "payment_reference", "   "),
         ("reverse", "reason", "   "),
         ("push", "phone", "0712 345 67"),
