@@ -38,11 +38,16 @@ WHERE NOT EXISTS (SELECT FROM read_mpesa_transactions.transactions t
                     AND t.status IN ('requested', 'sent', 'accepted'))
 ORDER BY position LIMIT 1
 """
+_LOAN_TO_DECIDE = """
+SELECT loan_id FROM read_loans.loans WHERE status = 'pending' AND amount <= 1000000
+ORDER BY position LIMIT 1
+"""
 BANNER = """
 Daystar is running{demo}. Stop it with Ctrl-C.
 
   address   {url}
   API key   {key}
+  approver  {approver}   (another person's key: nobody approves what they entered)
 
 Try:
   curl -s -H 'X-API-Key: {key}' '{url}/daystar-accounting/v1/members?per_page=3'
@@ -50,6 +55,9 @@ Try:
   curl -s -X POST -H 'X-API-Key: {key}' -H 'Content-Type: application/json' \\
     -H "Idempotency-Key: try-$(date +%s)" '{url}/daystar/v1/mpesa/stk-push' \\
     -d '{{"member_id":"{member}","amount":"1500.00","payment_purpose":"monthly"}}'
+  curl -s -H 'X-API-Key: {key}' '{url}/daystar-accounting/v1/loans?per_page=5'
+  curl -s -X POST -H 'X-API-Key: {approver}' -H 'Content-Type: application/json' \\
+    '{url}/daystar/v1/loans/{loan}/approval' -d '{{}}'
 """
 
 
@@ -157,16 +165,25 @@ def _announce(settings: Settings, stop: threading.Event) -> None:
     if settings.is_demo:
         services = Services(settings, pool_size=2)
         try:
-            key = load_demo(services)
+            keys = load_demo(services)
             if not _answers(f"{settings.local_url}/readyz", stop):
                 return
-            member = _free_member(services)
+            member, loan = _free_member(services), _loan_to_decide(services)
         finally:
             services.close()
         demo = (
             " as a demo: simulated M-Pesa, invented members" if settings.mpesa_is_simulated else ""
         )
-        click.echo(BANNER.format(demo=demo, url=settings.local_url, key=key, member=member))
+        click.echo(
+            BANNER.format(
+                demo=demo,
+                url=settings.local_url,
+                key=keys.clerk,
+                approver=keys.approver,
+                member=member,
+                loan=loan,
+            )
+        )
     click.echo(f"ready {settings.local_url}")
 
 
@@ -175,6 +192,13 @@ def _free_member(services: Services) -> str:
     with services.pool.connection() as connection:
         row = connection.execute(_FREE_MEMBER).fetchone()
     return str(row[0]) if row else "MEMBER_ID"
+
+
+def _loan_to_decide(services: Services) -> str:
+    """An application that waits for somebody's decision."""
+    with services.pool.connection() as connection:
+        row = connection.execute(_LOAN_TO_DECIDE).fetchone()
+    return str(row[0]) if row else "LOAN_ID"
 
 
 def _answers(url: str, stop: threading.Event) -> bool:
