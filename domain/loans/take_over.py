@@ -29,6 +29,9 @@ from domain.members.handlers import member_of
 from domain.store import AggregateStore, Key
 from domain.words import one_line
 
+CLOSED_DAYS_MAX = 92
+"""What a loan's days since then bring is said at once, so they are few."""
+
 _ONCE = (InterestMethod.FLAT, InterestMethod.ONE_OFF_CHARGE)
 """Where interest is not on the balance, only the older books know how much is still to come."""
 
@@ -37,6 +40,10 @@ def take_over_loan(command: TakeOverLoan, store: AggregateStore) -> Loan:
     """Begin a loan's stream with how it stood in older books."""
     number = one_line(command.loan_number, "loan_number", length_max=40)
     day = checked_value_day(command.as_of, today=command.today, field="as_of")
+    if (command.today - day).days > CLOSED_DAYS_MAX:
+        raise InvalidInput(
+            "as_of", f"Close the older books within the last {CLOSED_DAYS_MAX} days."
+        )
     member = member_of(command.member_id, store)
     if not member.belongs:
         member.check_active()

@@ -195,6 +195,7 @@ def test_interest_that_is_not_on_the_balance_is_told_and_kept_to_the_cent(co_ope
         ("next_due_date", {"next_due_on": TODAY + timedelta(days=93)}),
         ("interest_to_come", {"interest_to_come_cents": 1}),
         ("as_of", {"as_of": TODAY + timedelta(days=1)}),
+        ("as_of", {"as_of": TODAY - timedelta(days=93)}),
     ],
 )
 def test_what_cannot_be_is_refused_by_the_name_of_its_column(co_operative, field, fields):
