@@ -13,7 +13,7 @@ from uuid import UUID
 
 from domain.aggregate import Aggregate, Created, Event, event
 from domain.contributions.errors import AlreadyReversed, BalanceTooLow, ContributionNotFound
-from domain.contributions.rules import ContributionType, PaymentMethod
+from domain.contributions.rules import ContributionType
 
 
 class MemberAccount(Aggregate):
@@ -85,7 +85,7 @@ class MemberAccount(Aggregate):
         contribution_id: UUID,
         contribution_type: ContributionType,
         amount_cents: int,
-        payment_method: PaymentMethod,
+        payment_method: str,
         payment_reference: str,
         contributed_on: date,
         source_id: UUID | None = None,

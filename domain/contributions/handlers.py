@@ -12,8 +12,9 @@ from domain.contributions.commands import (
     TakeOverBalances,
 )
 from domain.contributions.errors import OpeningBalanceAlreadyRecorded, ReferenceAlreadyUsed
-from domain.contributions.rules import PaymentMethod
+from domain.contributions.rules import OPENING_BALANCE, PaymentMethod
 from domain.dates import checked_value_day
+from domain.errors import InvalidInput
 from domain.identities import account_id
 from domain.members.errors import MemberNotFound
 from domain.members.member import Member
@@ -31,7 +32,10 @@ REASON_LENGTH_MAX = 200
 
 def record_contribution(command: RecordContribution, store: AggregateStore) -> MemberAccount:
     """Record money paid by other ways than M-Pesa."""
-    command.payment_method.check_chosen_by_people()
+    if command.payment_method is PaymentMethod.MPESA:
+        raise InvalidInput(
+            "payment_method", "M-Pesa payments record themselves; choose cash, bank or check_off."
+        )
     reference = one_line(
         command.payment_reference, "payment_reference", length_max=REFERENCE_LENGTH_MAX
     )
@@ -75,13 +79,13 @@ def take_over_balances(command: TakeOverBalances, store: AggregateStore) -> Memb
             contribution_id=command.contribution_ids[kind],
             contribution_type=kind,
             amount_cents=amount_cents,
-            payment_method=PaymentMethod.OPENING_BALANCE,
+            payment_method=OPENING_BALANCE,
             payment_reference=OPENING_REFERENCE,
             contributed_on=day,
         )
         key = _reference_key(
             command.member_id,
-            method=PaymentMethod.OPENING_BALANCE,
+            method=OPENING_BALANCE,
             contribution_type=kind,
             reference=OPENING_REFERENCE,
         )

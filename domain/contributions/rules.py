@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from domain.contributions.errors import AmountBelowMinimum
-from domain.errors import InvalidInput
 
 
 class ContributionType(StrEnum):
@@ -25,20 +24,10 @@ class PaymentMethod(StrEnum):
     BANK = "bank"
     CHECK_OFF = "check_off"
     MPESA = "mpesa"
-    OPENING_BALANCE = "opening_balance"  # what a member held in older books when they were moved
 
-    def check_chosen_by_people(self) -> None:
-        """Raises InvalidInput: only what is paid at the counter, bank or payroll is typed in."""
-        if self is PaymentMethod.MPESA:
-            raise InvalidInput(
-                "payment_method",
-                "M-Pesa payments record themselves; choose cash, bank or check_off.",
-            )
-        if self is PaymentMethod.OPENING_BALANCE:
-            raise InvalidInput(
-                "payment_method",
-                "Opening balances come by an import; choose cash, bank or check_off.",
-            )
+
+OPENING_BALANCE = "opening_balance"
+"""The payment method of what a member held in older books: nobody pays so, and nobody types it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from domain.contributions.errors import BalanceTooLow
 from domain.contributions.handlers import account_of
 from domain.contributions.rules import ContributionType, PaymentMethod
 from domain.dates import checked_value_day
+from domain.errors import InvalidInput
 from domain.identities import contribution_id
 from domain.loans.commands import RecordRepayment, ReverseRepayment
 from domain.loans.errors import LoanReferenceAlreadyUsed, SettlementNotCovered, SurplusAlreadyUsed
@@ -31,7 +32,10 @@ LOAN_REFERENCE = "loan.reference"
 
 def record_repayment(command: RecordRepayment, store: AggregateStore) -> Loan:
     """Record a payment on a loan, or a recovery of one that was written off."""
-    command.payment_method.check_chosen_by_people()
+    if command.payment_method is PaymentMethod.MPESA:
+        raise InvalidInput(
+            "payment_method", "M-Pesa payments record themselves; choose cash, bank or check_off."
+        )
     reference = payment_reference(command.payment_reference)
     day = checked_value_day(command.paid_on, today=command.today, field="payment_date")
     loan = loan_of(command.loan_id, store)
