@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from domain.dates import business_day
 from domain.errors import DomainError
 from domain.loans.commands import AssessLoan
-from domain.loans.loan import DUE_SOON_DAYS
+from domain.loans.loan import DUE_SOON_DAYS, Loan
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import Contention
@@ -27,6 +27,7 @@ from infra.postgres.pool import borrowed
 
 POLL_SECONDS = 60.0
 SLICE_LOANS = 200
+_LOOKS_MAX = 50
 _FIRST = UUID(int=0)
 
 _WHERE = """
@@ -98,7 +99,12 @@ class DailyRound:
     def _assess(self, loan_id: UUID, day: date) -> None:
         cause = Cause("system:schedule", str(loan_id), f"daily-round:{day}")
         try:
-            dispatch(self._store, AssessLoan(loan_id, day), cause)
+            version = -1
+            for _ in range(_LOOKS_MAX):
+                loan: Loan = dispatch(self._store, AssessLoan(loan_id, day), cause)
+                if loan.version == version:
+                    break
+                version = loan.version
         except (DomainError, Contention) as error:
             # One loan holds up no other; tomorrow's round looks at it again.
             _log.warning("loan_not_assessed", loan_id=str(loan_id), error=type(error).__name__)

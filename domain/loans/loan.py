@@ -36,6 +36,7 @@ from domain.loans.standing import Entry, Line, Parts, Quote
 from domain.loans.terms import PERCENT, LoanTerms
 
 DUE_SOON_DAYS = 3
+PENALTIES_AT_ONCE_MAX = 200
 
 
 class LoanStatus(StrEnum):
@@ -377,11 +378,19 @@ class Loan(LoanBooks):
         self.assign(after)
 
     def assess(self, today: date) -> None:
-        """Say what a new day brings: penalties, lateness, an instalment that falls due soon."""
+        """Say what a new day brings: penalties, lateness, an instalment that falls due soon.
+
+        After years without a look, only as far as one commit can carry; ask again for the rest.
+        """
         if not self.is_open:
             return
         now = self.standing()
         now.assess(today)
+        days = sorted(penalty["charged_on"] for _, _, penalty in self.penalties_changed(now.lines))
+        if len(days) > PENALTIES_AT_ONCE_MAX:
+            today = date.fromisoformat(days[PENALTIES_AT_ONCE_MAX])
+            now = self.standing()
+            now.assess(today)
         self._restate(now.lines, {})
         self._note_state(today)
         soon = (today + timedelta(days=DUE_SOON_DAYS)).isoformat()

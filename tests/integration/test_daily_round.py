@@ -74,3 +74,14 @@ def test_days_that_fell_out_are_made_up_for(co_operative, follower):
     for days in range(100):
         co_operative.assess(daily, date(2026, 11, 24) + timedelta(days=days))
     assert co_operative.load(Loan, missed).lines == co_operative.load(Loan, daily).lines
+
+
+def test_a_loan_nobody_looked_at_for_years_is_caught_up_with_in_one_round(co_operative, follower):
+    code = co_operative.product(term_months_max=36, penalty_percent="1")
+    loan_id = co_operative.loan(product_code=code, term_months=36, disbursed_on=DISBURSED)
+    follower.catch_up()
+    walk(co_operative, date(2032, 1, 1))
+    loan = co_operative.load(Loan, loan_id)
+    assert sum(len(line["penalties"]) for line in loan.lines) > 500
+    before = loan.version
+    assert co_operative.assess(loan_id, date(2032, 1, 1)).version == before
