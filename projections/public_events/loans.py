@@ -12,6 +12,7 @@ from typing import Any
 
 from domain.api_keys.api_key import Permission
 from domain.contributions.rules import PaymentMethod
+from domain.loans.handlers import DISBURSEMENT_METHODS
 from domain.loans.loan import LoanStatus
 from domain.loans.terms import RatePeriod
 from domain.money import text_from_cents
@@ -33,7 +34,7 @@ from projections.public_events.public_type import (
 )
 
 _STATUS = one_of(*map(str, LoanStatus))
-_METHOD = one_of(*map(str, PaymentMethod))
+_DISBURSED_BY = one_of(*DISBURSEMENT_METHODS, PaymentMethod.MPESA)
 SUMS: Mapping[str, Word] = {
     "total_payable": AMOUNT,
     "paid_amount": AMOUNT,
@@ -87,7 +88,7 @@ DISBURSED = _loan(
     "loan_disbursement",
     amount=AMOUNT,
     kept_back_amount=AMOUNT,
-    payment_method=_METHOD,
+    payment_method=_DISBURSED_BY,
     payment_reference=TEXT,
     monthly_payment=AMOUNT,
     status=_STATUS,

@@ -111,6 +111,8 @@ class Recording:
         again = {"Idempotency-Key": "the-same-key"}
         answer = self._ask(name, method, path + suffix, body, headers=again)
         assert 200 <= answer.status_code < 300, f"{name}: {answer.text}"
+        if self._has_parameter(told, "after"):
+            self._ask(name, method, f"{path}?after=1000000000")
         if self._has_parameter(told, "cursor"):
             self._restored(name, f"{path}?cursor={answer.json['pagination']['next_cursor']}")
         if method == "POST" and permissions:
