@@ -18,8 +18,8 @@ from infra.rate_limit import WINDOW_SECONDS, Allowance
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 SERVICES = "daystar"
-PERMISSION = "required_permission"
-"""The attribute by which a view says what it asks for."""
+PERMISSIONS = "required_permissions"
+"""The attribute by which a view says what it asks for: any of these."""
 KEY_SPARED = "key_spared"
 """The attribute of a view that some may enter without a key."""
 
@@ -32,9 +32,9 @@ def services() -> Services:
 
 
 def requires(
-    permission: Permission, *, unless: Callable[[], bool] | None = None
+    *permissions: Permission, unless: Callable[[], bool] | None = None
 ) -> Callable[[Function], Function]:
-    """Let only callers with this permission in. `g.caller` is who they are, let in or not.
+    """Let only callers with one of these permissions in. `g.caller` is who they are, in or not.
 
     Whoever `unless` spares is let in without being asked.
     """
@@ -50,17 +50,17 @@ def requires(
                     403, "address_not_allowed", "This API key does not open from this address."
                 )
             _spend(caller)
-            if not caller.may(permission):
+            if not any(map(caller.may, permissions)):
                 raise Problem(
                     403,
                     "insufficient_permission",
-                    f"This API key lacks the permission {permission}.",
+                    f"This API key lacks the permission {' or '.join(permissions)}.",
                 )
             if request.method in ("POST", "PUT", "PATCH"):
                 _check_body()
             return function(*args, **kwargs)
 
-        setattr(checked, PERMISSION, permission)
+        setattr(checked, PERMISSIONS, permissions)
         setattr(checked, KEY_SPARED, unless is not None)
         return cast("Function", checked)
 

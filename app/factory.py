@@ -16,13 +16,14 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health, metrics
-from app.accounting import loans as accounting
+from app.accounting import changes
+from app.accounting import loans as loan_books
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
-from app.operations import contributions, loans, members, mpesa
+from app.operations import contributions, events, loans, members, mpesa
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
 from infra import clock
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
-_ACTS = (members, contributions, loans, mpesa)
+_BOOKS = (loan_books, changes)
+_ACTS = (members, contributions, loans, mpesa, events)
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -56,8 +58,9 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    for described in (accounting, *_ACTS, callbacks, *_OF_THE_HOUSE):
-        api.register_blueprint(described.blueprint)
+    doors = (*_BOOKS, *_ACTS, callbacks, *_OF_THE_HOUSE)
+    for blueprint in dict.fromkeys(door.blueprint for door in doors):
+        api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)
     app.extensions[documentation.DESCRIBED] = documentation.Described(api, app)
     register_problem_handlers(app)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, pre_load, validates_schema
+from webargs.fields import DelimitedList
 
 from domain.errors import InvalidInput
 from domain.money import AMOUNT_PATTERN, cents_from_text
@@ -68,11 +69,14 @@ class QueryArguments(StrictSchema):
         twice = [
             name
             for name in original
-            if len(original.getlist(name)) > 1
-            and not isinstance(self.load_fields.get(name), fields.List)
+            if len(original.getlist(name)) > 1 and not self._is_sent_often(name)
         ]
         if twice:
             raise ValidationError({name: ["Send it once."] for name in twice})
+
+    def _is_sent_often(self, name: str) -> bool:
+        field = self.load_fields.get(name)
+        return isinstance(field, fields.List) and not isinstance(field, DelimitedList)
 
 
 class Amount(fields.Field[int]):

@@ -37,6 +37,7 @@ from infra.settings import Settings
 from infra.usage import UsageLog
 from projections.follower import Follower
 from projections.installation import install_read_models
+from projections.public_events.feed import ChangeFeed
 from projections.read_models import READ_MODELS
 
 FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
@@ -182,6 +183,10 @@ class Services:
     @cached_property
     def usage(self) -> UsageLog:
         return UsageLog(self.pool)
+
+    @cached_property
+    def change_feed(self) -> ChangeFeed:
+        return ChangeFeed(self.pool, waiters_max=self.settings.web_threads // 2)
 
     @cached_property
     def callbacks(self) -> CallbackStore:

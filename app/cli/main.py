@@ -17,7 +17,7 @@ from app.cli.administration import (
 )
 from app.cli.adoption import imports
 from app.cli.demo_data import demo_data
-from app.cli.document import openapi
+from app.cli.document import openapi, public_schemas
 from app.cli.loan_products import loan_products
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
@@ -61,6 +61,7 @@ for command in (
     master_key,
     rotate_master_key,
     openapi,
+    public_schemas,
 ):
     daystar.add_command(command)
 

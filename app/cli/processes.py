@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import click
@@ -210,6 +211,7 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
             "limit_request_line": 4094,
             "logger_class": _GunicornLogger,
             "control_socket_disable": True,
+            "post_worker_init": self._listen,
             "worker_exit": self._close,
         }
         for name, value in options.items():
@@ -220,6 +222,18 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
         self._services = Services(self._settings, pool_size=self._settings.web_threads + 2)
         self._services.store.log.check_server()
         return create_app(self._services)
+
+    def _listen(self, _worker: Any) -> None:
+        """Whoever waits for changes is answered as soon as the worker is asked to end."""
+        ending = signal.getsignal(signal.SIGTERM)
+
+        def answer_and_end(number: int, frame: FrameType | None) -> None:
+            if self._services is not None:
+                self._services.change_feed.close()
+            if callable(ending):
+                ending(number, frame)
+
+        signal.signal(signal.SIGTERM, answer_and_end)
 
     def _close(self, _server: Any, _worker: Any) -> None:
         """A worker that ends in peace writes down what it has gathered."""

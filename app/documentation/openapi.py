@@ -18,7 +18,7 @@ import orjson
 from flask import Flask
 from flask_smorest import Api
 
-from app.auth import KEY_SPARED, PERMISSION
+from app.auth import KEY_SPARED, PERMISSIONS
 from app.documentation.headers import HEADERS, references
 from app.documentation.recorded import Recorded, recorded
 from app.idempotent import KEY_OPTIONAL
@@ -40,7 +40,7 @@ _WHEN = {
     404: "There is no such thing.",
     405: "This address does not answer to this method.",
     409: "A rule of the co-operative forbids it, or the first request with this key is under way.",
-    410: "The cursor was given before the books were restored from a backup: begin the list again.",
+    410: "The cursor or position was given before the books were restored from a backup.",
     413: "The body is too large.",
     415: "The body is not application/json.",
     422: "A field is not acceptable, or the Idempotency-Key came before with another body.",
@@ -153,16 +153,16 @@ class _Operation:
     ) -> None:
         self.told = told
         self.path = path
-        self.permission = getattr(view, PERMISSION, None)
+        self.permissions = getattr(view, PERMISSIONS, ())
         self._key_spared = getattr(view, KEY_SPARED, False)
-        self._takes_idempotency_key = method == "post" and self.permission is not None
+        self._takes_idempotency_key = method == "post" and self.keyed
         self._key_optional = getattr(view, KEY_OPTIONAL, False)
         self._answers = answers
         self._id: str = view.__name__
 
     @property
     def keyed(self) -> bool:
-        return self.permission is not None
+        return bool(self.permissions)
 
     def complete(self, schemas: dict[str, Any]) -> None:
         """Say all that the routes and schemas did not."""
@@ -189,7 +189,7 @@ class _Operation:
             self.told["security"] = []
             return
         self.told["security"] = [{}, *any_key] if self._key_spared else any_key
-        needs = f"Needs the permission `{self.permission}`."
+        needs = f"Needs the permission {' or '.join(f'`{each}`' for each in self.permissions)}."
         self.told["description"] = "\n\n".join(
             text for text in (self.told.get("description"), needs) if text
         )
@@ -199,7 +199,11 @@ class _Operation:
         self._takes_a_query = bool(parameters)
         # The key in the address is a way of showing it, not a filter.
         parameters = [parameter for parameter in parameters if parameter["name"] != "api_key"]
-        self._takes_a_cursor = "cursor" in {parameter["name"] for parameter in parameters}
+        for parameter in parameters:
+            if parameter["schema"].get("type") == "array":
+                parameter["explode"] = False  # separated by commas
+        names = {parameter["name"] for parameter in parameters}
+        self._takes_a_place = bool({"cursor", "after"} & names)
         if self._takes_idempotency_key:
             name = "IdempotencyKeyOptional" if self._key_optional else "IdempotencyKey"
             parameters.append({"$ref": f"#/components/parameters/{name}"})
@@ -215,7 +219,7 @@ class _Operation:
             found |= {404}
         if self._takes_a_query:
             found |= {400}
-        if self._takes_a_cursor:
+        if self._takes_a_place:
             found |= {410}
         if "requestBody" in self.told:
             found |= {413, 503} | ({400, 415, 422} if self.keyed else set())

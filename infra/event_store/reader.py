@@ -10,8 +10,9 @@ this.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -43,6 +44,10 @@ _SELECT_TOPICS_AFTER = """
 SELECT position, stream_id::text, topic, state, recorded_at::text
 FROM event_store.events WHERE position > %s AND position <= %s AND topic = ANY(%s)
 ORDER BY position LIMIT %s
+"""
+_SELECT_FIRST = """
+SELECT stream_id::text, topic, state FROM event_store.events
+WHERE stream_id = ANY(%s::uuid[]) AND stream_version = 1
 """
 _SELECT_LAST = "SELECT max(position) FROM event_store.events WHERE position <= %s"
 _SELECT_HOLDERS = """
@@ -78,11 +83,16 @@ _Row = tuple[int, str, str, bytes, str]
 
 
 class LogReader:
-    """One reader a process. Keeps only what it knows of numbers that will never appear."""
+    """One reader a process, for all its threads.
 
-    def __init__(self, pool: ConnectionPool, keys: PersonalKeys) -> None:
+    Keeps only what it knows of numbers that will never appear. Without `keys` it opens no personal
+    field: each of them is None.
+    """
+
+    def __init__(self, pool: ConnectionPool, keys: PersonalKeys | None) -> None:
         self._pool = pool
         self._keys = keys
+        self._settling = threading.Lock()
         self._settled_below = 0
         self._waiting_for: frozenset[str] = frozenset()
         self._settles_below = 0
@@ -120,6 +130,18 @@ class LogReader:
             if not self._settle(seen):
                 time.sleep(_HOLDER_POLL_SECONDS)
 
+    def first_events(self, stream_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What the first event of each stream said, by stream; personal fields are None."""
+        with borrowed(self._pool) as connection:
+            rows = connection.execute(
+                _SELECT_FIRST, (list(stream_ids),), prepare=True, binary=True
+            ).fetchall()
+        found = {}
+        for stream_id, topic, state in rows:
+            found[stream_id] = upcast(topic, orjson.loads(state))
+            found[stream_id].update(dict.fromkeys(EVENTS[topic].PERSONAL_FIELDS))
+        return found
+
     def head(self) -> int:
         """The highest visible position, 0 for an empty log."""
         with borrowed(self._pool) as connection:
@@ -145,8 +167,10 @@ class LogReader:
 
     def _visible(self, after: int, limit: int, until: int) -> list[_Row]:
         while True:
+            # Known before the rows were read: another thread may learn more in the meantime.
+            settled_below = self._settled_below
             rows = self._fetch(after, limit, until)
-            safe = self._before_first_hole(rows, after)
+            safe = _before_first_hole(rows, after, settled_below)
             if len(safe) == len(rows) or not self._settle(rows[-1][0] // POSITIONS_PER_COMMIT):
                 return safe
 
@@ -157,28 +181,19 @@ class LogReader:
             ).fetchall()
         return rows if len(rows) < limit else _whole_commits(rows)[0]
 
-    def _before_first_hole(self, rows: list[_Row], after: int) -> list[_Row]:
-        expected = after // POSITIONS_PER_COMMIT + 1
-        if not rows or rows[-1][0] // POSITIONS_PER_COMMIT < self._settled_below:
-            return rows
-        for index, row in enumerate(rows):
-            number = row[0] // POSITIONS_PER_COMMIT
-            if number > max(expected, self._settled_below):
-                return rows[:index]
-            expected = number + 1
-        return rows
-
     def _settle(self, seen: int) -> bool:
-        """Whether every number below `seen` is now either visible or dead."""
-        holders = self._holders()
-        if not self._settles_below:
-            self._settles_below, self._waiting_for = seen, holders
-        else:
-            self._waiting_for &= holders
-        if self._waiting_for:
-            return False
-        self._settled_below, self._settles_below = self._settles_below, 0
-        return True
+        """Whether every number below `seen`, or a lower one noted before, is visible or dead."""
+        with self._settling:
+            holders = self._holders()
+            if not self._settles_below:
+                self._settles_below, self._waiting_for = seen, holders
+            else:
+                self._waiting_for &= holders
+            if self._waiting_for:
+                return False
+            self._settled_below = max(self._settled_below, self._settles_below)
+            self._settles_below = 0
+            return True
 
     def _holders(self) -> frozenset[str]:
         with borrowed(self._pool) as connection:
@@ -186,8 +201,9 @@ class LogReader:
         return frozenset(row[0] for row in rows)
 
     def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> list[RecordedEvent]:
-        # From here on nobody erased is read in clear, though their key was in memory until now.
-        self._keys.forget(UUID(row[1]) for row in rows if row[2] == Member.Erased.TOPIC)
+        if self._keys is not None:
+            # From here on nobody erased is read in clear, though their key was in memory until now.
+            self._keys.forget(UUID(row[1]) for row in rows if row[2] == Member.Erased.TOPIC)
         if topics is not None:
             rows = [row for row in rows if row[2] in topics]
         if not rows:
@@ -202,6 +218,11 @@ class LogReader:
         """Put the personal fields of some of the events in clear."""
         if not personal:
             return
+        if self._keys is None:
+            for index in personal:
+                kind = _PERSONAL[events[index].topic]
+                events[index].data.update(dict.fromkeys(kind.PERSONAL_FIELDS))
+            return
         streams = [UUID(events[index].stream_id) for index in personal]
         kinds = [_PERSONAL[events[index].topic] for index in personal]
         owners = [
@@ -215,6 +236,18 @@ class LogReader:
                 open_fields(kind, event.data, stream_id=stream_id, key=keys[owner])
             except (InvalidTag, ValueError):
                 events[index] = event._replace(data=UnreadablePayload())
+
+
+def _before_first_hole(rows: list[_Row], after: int, settled_below: int) -> list[_Row]:
+    expected = after // POSITIONS_PER_COMMIT + 1
+    if not rows or rows[-1][0] // POSITIONS_PER_COMMIT < settled_below:
+        return rows
+    for index, row in enumerate(rows):
+        number = row[0] // POSITIONS_PER_COMMIT
+        if number > max(expected, settled_below):
+            return rows[:index]
+        expected = number + 1
+    return rows
 
 
 def _whole_commits(rows: list[_Row]) -> tuple[list[_Row], int]:

@@ -29,6 +29,8 @@ from tests.support.co_operative import CAUSE, CoOperative
 REQUEST_ID = "asked-by-a-test"
 MEMBERS = "/daystar-accounting/v1/members"
 CONTRIBUTIONS = "/daystar-accounting/v1/contributions"
+CHANGES = "/daystar-accounting/v1/changes"
+EVENTS = "/daystar/v1/events"
 REGISTER = "/daystar/v1/members"
 RECORD = "/daystar/v1/contributions"
 PUSH = "/daystar/v1/mpesa/stk-push"

@@ -17,7 +17,7 @@ import psycopg
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.auth import KEY_SPARED, PERMISSION, requires
+from app.auth import KEY_SPARED, PERMISSIONS, requires
 from app.cli.administration import issue_key
 from app.documentation.headers import HEADERS, ON_EVERY_ANSWER
 from app.factory import BODY_BYTES_MAX
@@ -95,24 +95,27 @@ class Recording:
         self, name: str, told: dict[str, Any], method: str, path: str, body: Any
     ) -> None:
         view = next(v for v in self._app.view_functions.values() if v.__name__ == name)
-        permission = getattr(view, PERMISSION, None)
-        self.operations[name] = {"keyed": permission is not None, "answers": {}}
+        permissions = getattr(view, PERMISSIONS, ())
+        self.operations[name] = {"keyed": bool(permissions), "answers": {}}
         if body is not None:
             self.operations[name]["request"] = self._settled(body)
         self._house.follow()
         self._ask(name, "DELETE", path)
         self._ask(name, method, path, body, base_url="http://localhost", environ_overrides=FAR)
-        if permission is not None:
+        if permissions:
             self._closed_doors(name, method, path, body, spared=getattr(view, KEY_SPARED))
         self._our_mistakes(name, view, method, path, body)
-        self._nonsense(name, told, method, path, body, keyed=permission is not None)
-        suffix = "?per_page=1" if self._has_parameter(told, "per_page") else ""
+        self._nonsense(name, told, method, path, body, keyed=bool(permissions))
+        sizes = [name for name in ("per_page", "limit") if self._has_parameter(told, name)]
+        suffix = f"?{sizes[0]}=1" if sizes else ""
         again = {"Idempotency-Key": "the-same-key"}
         answer = self._ask(name, method, path + suffix, body, headers=again)
         assert 200 <= answer.status_code < 300, f"{name}: {answer.text}"
+        if self._has_parameter(told, "after"):
+            self._ask(name, method, f"{path}?after=1000000000")
         if self._has_parameter(told, "cursor"):
             self._restored(name, f"{path}?cursor={answer.json['pagination']['next_cursor']}")
-        if method == "POST" and permission is not None:
+        if method == "POST" and permissions:
             self._twice(name, path, body, again)
 
     def _restored(self, name: str, path: str) -> None:
@@ -125,16 +128,16 @@ class Recording:
 
     def _closed_doors(self, name: str, method: str, path: str, body: Any, *, spared: bool) -> None:
         options = {"environ_overrides": FAR} if spared else {}
-        for client in self._keys.that_open_nothing(self._permission(name)):
+        for client in self._keys.that_open_nothing(self._permissions(name)):
             self._ask(name, method, path, body, client=client, **options)
         limited = self._keys.spent()
         self._ask(name, method, path, body, client=limited, **options)
         if spared:
             self._ask(name, method, path, body, client=self._premises.client, **options)
 
-    def _permission(self, name: str) -> str:
+    def _permissions(self, name: str) -> tuple[str, ...]:
         views = self._app.view_functions.values()
-        return getattr(next(view for view in views if view.__name__ == name), PERMISSION)
+        return getattr(next(view for view in views if view.__name__ == name), PERMISSIONS)
 
     def _our_mistakes(self, name: str, view: Any, method: str, path: str, body: Any) -> None:
         """The database goes away, or we meet what we did not expect, past the door."""
@@ -146,9 +149,9 @@ class Recording:
             def failing(_error: Exception = error, **_: Any) -> Any:
                 raise _error
 
-            permission = getattr(view, PERMISSION, None)
-            if permission is not None:
-                failing = requires(permission)(failing)
+            permissions = getattr(view, PERMISSIONS, ())
+            if permissions:
+                failing = requires(*permissions)(failing)
             self._app.view_functions[endpoint] = failing
             try:
                 answer = self._ask(name, method, path, body)
@@ -289,15 +292,15 @@ class _Keys:
             house.services, CAUSE, name="Far", permissions=ALL_PERMISSIONS, addresses=addresses
         )
         self._elsewhere = Client(house.app, elsewhere)
-        self._without: dict[str, Client] = {}
+        self._without: dict[tuple[str, ...], Client] = {}
         self._spent_id, spent = house.issue(*ALL_PERMISSIONS, name="Eager")
         self._spent = Client(house.app, spent)
 
-    def that_open_nothing(self, permission: str) -> tuple[Client, ...]:
-        if permission not in self._without:
-            others = (other for other in ALL_PERMISSIONS if other != permission)
-            self._without[permission] = self._house.client(*others)
-        return self._stranger, self._wrong, self._elsewhere, self._without[permission]
+    def that_open_nothing(self, permissions: tuple[str, ...]) -> tuple[Client, ...]:
+        if permissions not in self._without:
+            others = (other for other in ALL_PERMISSIONS if other not in permissions)
+            self._without[permissions] = self._house.client(*others)
+        return self._stranger, self._wrong, self._elsewhere, self._without[permissions]
 
     def spent(self) -> Client:
         """A key that has made its requests of this minute, as another process knows."""

@@ -12,7 +12,9 @@ from domain.members.commands import SuspendMember
 from infra import clock
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
+    CHANGES,
     CONTRIBUTIONS,
+    EVENTS,
     LOAN_BOOKS,
     LOANS,
     MEMBERS,
@@ -230,7 +232,7 @@ class Premises:
         """Every protected door: method, path, a good body."""
         commands = (self.command(name) for name in COMMANDS)
         return [
-            *(("GET", path, None) for path in LISTS),
+            *(("GET", path, None) for path in (*LISTS, CHANGES, EVENTS)),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),

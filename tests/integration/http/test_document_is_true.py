@@ -64,6 +64,7 @@ class Asking:
 
     def __init__(self, premises, schema):
         self.house = premises.house
+        self.house.services.change_feed.close()  # nobody waits for changes
         self.schema = schema
         self.document = schema.raw_schema
         self.keyed = {"Authorization": f"Bearer {premises.client.key}"}

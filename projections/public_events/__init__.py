@@ -1,0 +1,1 @@
+"""What others are told of our events: public types, versioned, translated from private topics."""
