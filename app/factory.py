@@ -16,7 +16,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health, metrics
-from app.accounting import loans as accounting
+from app.accounting import loans as lending
+from app.accounting import resources, summary
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
 from app.documentation import pages as documentation
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
+_ACCOUNTING = (resources, lending, summary)  # one blueprint in several files
 _ACTS = (members, contributions, loans, mpesa)
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
@@ -56,8 +58,9 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    for described in (accounting, *_ACTS, callbacks, *_OF_THE_HOUSE):
-        api.register_blueprint(described.blueprint)
+    described = (*_ACCOUNTING, *_ACTS, callbacks, *_OF_THE_HOUSE)
+    for blueprint in dict.fromkeys(module.blueprint for module in described):
+        api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)
     app.extensions[documentation.DESCRIBED] = documentation.Described(api, app)
     register_problem_handlers(app)

@@ -20,6 +20,7 @@ from tests.integration.http.house import (
     RECORD,
     REGISTER,
     REPAYMENTS,
+    SUMMARY,
     Client,
     House,
 )
@@ -230,7 +231,7 @@ class Premises:
         """Every protected door: method, path, a good body."""
         commands = (self.command(name) for name in COMMANDS)
         return [
-            *(("GET", path, None) for path in LISTS),
+            *(("GET", path, None) for path in (*LISTS, SUMMARY)),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),
