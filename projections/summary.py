@@ -135,6 +135,7 @@ SUMMARY = ReadModel(
         "account.contribution-received": _contributed,
         "account.contribution-reversed": _contribution_reversed,
         "loan.disbursed": _disbursed,
+        "loan.taken-over": _disbursed,
         "loan.repayment-received": _repaid,
         "loan.repayment-reversed": _repayment_reversed,
         "loan.repayments-reallocated": _reallocated,

@@ -27,6 +27,7 @@ from tests.integration.http.house import (
     assert_refused,
 )
 from tests.support.read_models import dumped, emptied
+from tests.unit.domain.test_loans_taken_over import taken_over
 
 STEPS = 120
 DAYS = 300
@@ -202,6 +203,17 @@ def test_what_is_recovered_of_a_loan_written_off_counts_and_what_is_undone_does_
     }
     [row] = [row for row in listed(client, REPAYMENTS) if row["status"] == "completed"]
     assert row["id"] == str(kept)
+
+
+def test_a_loan_taken_over_counts_as_its_list_shows_it(house, client):
+    """Among those paid out on the day it was, and with what is owed on it."""
+    loan = taken_over(house.co_operative)
+    house.follow()
+    shown = client.get(f"{LOAN_BOOKS}/{loan.id}").json
+    day = shown["disbursement_date"]
+    money = client.get(f"{SUMMARY}?date_from={day}&date_to={day}").json["financial_data"]
+    assert money["loan_disbursements"] == shown["amount"]
+    assert money["outstanding_loans"] == shown["balance"]
 
 
 def test_a_finished_loan_stays_among_those_paid_out(house, client):
