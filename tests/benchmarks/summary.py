@@ -52,8 +52,8 @@ _FILL = (
                CASE WHEN n % 3 = 0 THEN 20000 ELSE 0 END, CASE WHEN n % 3 = 0 THEN 19000 ELSE 0 END,
                CASE WHEN n % 3 = 0 THEN 'active' ELSE 'completed' END,
                {_DAY}, {_DAY}, {_DAY},
-               current_date + 90, NULL, CASE WHEN n % 3 = 0 THEN current_date - n % 40 END, 'a roof',
-               now()
+               current_date + 90, NULL, CASE WHEN n % 3 = 0 THEN current_date - n % 40 END,
+               'a roof', now()
         FROM generate_series(1, {LOANS}) AS n""",
     "VACUUM ANALYZE read_summary.members, read_summary.loans, read_summary.movements",
     "VACUUM ANALYZE read_loans.loans",
