@@ -16,8 +16,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health, metrics
-from app.accounting import changes
-from app.accounting import loans as loan_books
+from app.accounting import changes, resources, summary
+from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
 from app.documentation import pages as documentation
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
-_BOOKS = (loan_books, changes)
+_ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
 _ACTS = (members, contributions, loans, mpesa, events)
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
@@ -58,7 +58,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    doors = (*_BOOKS, *_ACTS, callbacks, *_OF_THE_HOUSE)
+    doors = (*_ACCOUNTING, *_ACTS, callbacks, *_OF_THE_HOUSE)
     for blueprint in dict.fromkeys(door.blueprint for door in doors):
         api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
+from app.answer_memory import AnswerMemory
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.due_pushes import DuePushes
 from consumers.mpesa.intake import Intake
@@ -35,11 +36,14 @@ from infra.postgres.pool import application_url, open_pool
 from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
+from projections.export import Exports
 from projections.follower import Follower
 from projections.installation import install_read_models
 from projections.public_events.feed import ChangeFeed
 from projections.read_models import READ_MODELS
 
+EXPORTS_MAX = 2  # in each web process; others are told to come again
+EXPORT_TIMEOUT_MILLISECONDS = 60_000  # of one step: finding the first row, or fetching some more
 FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
 _MASTER_KEY_FILE = "master.key"
 _LOCK_FILE = "house.lock"
@@ -189,6 +193,20 @@ class Services:
         return ChangeFeed(self.pool, waiters_max=self.settings.web_threads // 2)
 
     @cached_property
+    def answers(self) -> AnswerMemory:
+        return AnswerMemory()
+
+    @cached_property
+    def exports(self) -> Exports:
+        pool = open_pool(
+            database_urls(self.settings).application,
+            size_max=EXPORTS_MAX,
+            statement_timeout_milliseconds=EXPORT_TIMEOUT_MILLISECONDS,
+            name="daystar-export",
+        )
+        return Exports(pool, at_once_max=EXPORTS_MAX)
+
+    @cached_property
     def callbacks(self) -> CallbackStore:
         return CallbackStore(self.pool, self.keyring)
 
@@ -239,6 +257,8 @@ class Services:
         usage: UsageLog | None = vars(self).get("usage")
         if usage is not None:
             usage.close()
-        for pool in (vars(self).get("pool"), self._following_pool):
+        exports: Exports | None = vars(self).get("exports")
+        export_pool = exports.pool if exports is not None else None
+        for pool in (vars(self).get("pool"), self._following_pool, export_pool):
             if pool is not None:
                 pool.close()

@@ -21,7 +21,8 @@ CREATE TABLE {schema}.contributions (
     payment_method    text          NOT NULL,
     payment_reference text          NOT NULL,
     contribution_date date          NOT NULL,
-    status            text          NOT NULL
+    status            text          NOT NULL,
+    updated_at        timestamptz   NOT NULL
 ) WITH (fillfactor = 90);
 """
 INDEXES = """
@@ -30,6 +31,7 @@ CREATE INDEX contributions_newest
 CREATE INDEX contributions_of_member
     ON {schema}.contributions
     (member_id, contribution_date DESC, position DESC, contribution_id DESC);
+CREATE INDEX contributions_updated ON {schema}.contributions (updated_at);
 """
 
 
@@ -46,17 +48,25 @@ def _received(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         payment_reference=data["payment_reference"],
         contribution_date=data["contributed_on"],
         status="completed",
+        updated_at=event.recorded_at,
     )
 
 
 def _reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    rows["contributions"].set(event.data["contribution_id"], status="reversed")
+    rows["contributions"].set(
+        event.data["contribution_id"], status="reversed", updated_at=event.recorded_at
+    )
 
 
 def _push_succeeded(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     """What was posted before its receipt came now carries the receipt's number."""
-    for contribution_id in event.data["contribution_ids"]:
-        rows["contributions"].set(contribution_id, payment_reference=event.data["receipt_number"])
+    data = event.data
+    for contribution_id in data["contribution_ids"]:
+        rows["contributions"].set(
+            contribution_id,
+            payment_reference=data["receipt_number"],
+            updated_at=event.recorded_at,
+        )
 
 
 CONTRIBUTIONS = ReadModel(
@@ -79,12 +89,14 @@ CONTRIBUTION_LIST = Listing(
         'id', t.contribution_id, 'member_id', t.member_id, 'member_number', t.member_number,
         'amount', t.amount::text, 'contribution_type', t.contribution_type,
         'payment_method', t.payment_method, 'payment_reference', t.payment_reference,
-        'contribution_date', t.contribution_date, 'status', t.status
+        'contribution_date', t.contribution_date, 'status', t.status,
+        'updated_at', t.updated_at
     """,
     order={"contribution_date": "date", "position": "bigint", "contribution_id": "uuid"},
     filters={
         "member_id": "t.member_id = %(member_id)s",
         "date_from": "t.contribution_date >= %(date_from)s",
         "date_to": "t.contribution_date <= %(date_to)s",
+        "updated_since": "t.updated_at >= %(updated_since)s",
     },
 )

@@ -47,6 +47,15 @@ WHERE NOT {is_lost}
 """
 
 
+def position_of(pool: ConnectionPool, schema: str) -> int:
+    """Where a read model stands now."""
+    statement = sql.SQL("SELECT position FROM {}.position").format(sql.Identifier(schema))
+    with borrowed(pool) as connection:
+        row = connection.execute(statement, prepare=True).fetchone()
+    assert row is not None, "a read model has one position row"
+    return int(row[0])
+
+
 class LostPlace(Exception):
     """The place was told before a restore, and what it was told of may be lost."""
 
@@ -80,6 +89,8 @@ class Listing:
     item: str
     order: Mapping[str, str]
     filters: Mapping[str, str]
+    daily: bool = False
+    of_persons: bool = False
     _statements: dict[tuple[tuple[str, ...], bool], bytes] = field(default_factory=dict)
     _totals: WeakKeyDictionary[ConnectionPool, _Totals] = field(default_factory=WeakKeyDictionary)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -358,6 +358,7 @@ LOAN_LIST = Listing(
     table="loans",
     item=LOAN_ITEM,
     order={"application_date": "date", "position": "bigint"},
+    daily=True,
     filters={
         "status": "t.status = %(status)s",
         "member_id": "t.member_id = %(member_id)s",

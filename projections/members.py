@@ -24,9 +24,12 @@ CREATE TABLE {schema}.members (
     registration_date   date          NOT NULL,
     status              text          NOT NULL,
     total_contributions numeric(15,2) NOT NULL,
-    share_capital       numeric(15,2) NOT NULL
+    share_capital       numeric(15,2) NOT NULL,
+    updated_at          timestamptz   NOT NULL
 ) WITH (fillfactor = 85);
 """
+# `updated_at` has no index: it changes with each contribution, and an index on it would make every
+# such change write all the others anew. A co-operative's members are soon read through.
 INDEXES = """
 CREATE INDEX members_newest ON {schema}.members (registration_date DESC, position DESC);
 CREATE INDEX members_by_status
@@ -49,19 +52,25 @@ def _registered(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         status="active",
         total_contributions="0",
         share_capital="0",
+        updated_at=event.recorded_at,
     )
 
 
 def _contact_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
-    rows["members"].set(str(event.stream_id), phone=data["phone"], email=data["email"])
+    rows["members"].set(
+        str(event.stream_id),
+        phone=data["phone"],
+        email=data["email"],
+        updated_at=event.recorded_at,
+    )
 
 
 def _status(status: MemberStatus) -> Fold:
     wire_status = status.on_the_wire
 
     def fold(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-        rows["members"].set(str(event.stream_id), status=wire_status)
+        rows["members"].set(str(event.stream_id), status=wire_status, updated_at=event.recorded_at)
 
     return fold
 
@@ -76,6 +85,7 @@ def _erased(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         phone=None,
         id_number=None,
         status=MemberStatus.ERASED.on_the_wire,
+        updated_at=event.recorded_at,
     )
 
 
@@ -84,7 +94,7 @@ def _balance_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     columns = {"total_contributions": text_from_cents(data["contributed_cents"])}
     if data["contribution_type"] == "share_capital":
         columns["share_capital"] = text_from_cents(data["balance_cents"])
-    rows["members"].set(data["member_id"], **columns)
+    rows["members"].set(data["member_id"], updated_at=event.recorded_at, **columns)
 
 
 MEMBERS = ReadModel(
@@ -113,8 +123,12 @@ MEMBER_LIST = Listing(
         'last_name', t.last_name, 'email', t.email, 'phone', t.phone, 'id_number', t.id_number,
         'registration_date', t.registration_date, 'status', t.status,
         'total_contributions', t.total_contributions::text,
-        'share_capital', t.share_capital::text
+        'share_capital', t.share_capital::text, 'updated_at', t.updated_at
     """,
     order={"registration_date": "date", "position": "bigint"},
-    filters={"status": "t.status = %(status)s"},
+    of_persons=True,
+    filters={
+        "status": "t.status = %(status)s",
+        "updated_since": "t.updated_at >= %(updated_since)s",
+    },
 )

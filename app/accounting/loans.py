@@ -9,17 +9,26 @@ import orjson
 from flask import Response
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from app.accounting.resources import PageArguments, PaginationAnswer, blueprint, page_answer
+from app.accounting.exports import as_files
+from app.accounting.freshness import POSITION, Shown, fresh_answer, revalidates
+from app.accounting.resources import (
+    PageArguments,
+    PaginationAnswer,
+    blueprint,
+    page_answer,
+    updated_since,
+)
 from app.auth import requires, services
 from app.fields import QueryArguments, Shillings, StrictSchema
 from domain.api_keys.api_key import Permission
 from domain.loans.errors import LoanNotFound
 from domain.loans.loan import LoanStatus
 from domain.loans.terms import RatePeriod
-from projections.loan_in_full import loan_in_full
+from projections.loan_in_full import LOAN_SQL, loan_in_full
 from projections.loans import LOAN_LIST, REPAYMENT_LIST
 
 PAYMENT_METHODS = ["cash", "bank", "check_off", "mpesa"]
+_IN_FULL = Shown(LOAN_LIST.schema, LOAN_SQL, daily=True)
 
 
 class PeriodArguments(PageArguments):
@@ -28,7 +37,7 @@ class PeriodArguments(PageArguments):
     member_id = fields.UUID()
     date_from = fields.Date()
     date_to = fields.Date()
-    updated_since = fields.AwareDateTime(metadata={"example": "2026-11-23T06:00:00+00:00"})
+    updated_since = updated_since()
 
     @validates_schema
     def dates_in_order(self, data: dict[str, Any], **_: Any) -> None:
@@ -137,6 +146,8 @@ class LoanInFullAnswer(LoanAnswer):
 
 @blueprint.route("/loans")
 @requires(Permission.READ_LOANS)
+@revalidates
+@as_files(blueprint)
 @blueprint.arguments(LoanArguments(), location="query")
 @blueprint.response(200, LoansAnswer)
 def list_loans(arguments: dict[str, Any]) -> Response:
@@ -146,10 +157,15 @@ def list_loans(arguments: dict[str, Any]) -> Response:
 
 @blueprint.route("/loans/<uuid:loan_id>")
 @requires(Permission.READ_LOANS)
+@revalidates
 @blueprint.arguments(QueryArguments(), location="query")
 @blueprint.response(200, LoanInFullAnswer)
 def show_loan(_: dict[str, Any], loan_id: UUID) -> Response:
     """One loan, with its schedule and its newest repayments."""
+    return fresh_answer(_IN_FULL, lambda: _in_full(loan_id))
+
+
+def _in_full(loan_id: UUID) -> Response:
     found = loan_in_full(services().pool, loan_id)
     if found is None:
         raise LoanNotFound
@@ -162,12 +178,14 @@ def show_loan(_: dict[str, Any], loan_id: UUID) -> Response:
     return Response(
         orjson.dumps(answer),
         content_type="application/json",
-        headers={"Daystar-Position": str(found.position)},
+        headers={POSITION: str(found.position)},
     )
 
 
 @blueprint.route("/repayments")
 @requires(Permission.READ_REPAYMENTS)
+@revalidates
+@as_files(blueprint)
 @blueprint.arguments(RepaymentArguments(), location="query")
 @blueprint.response(200, RepaymentsAnswer)
 def list_repayments(arguments: dict[str, Any]) -> Response:

@@ -8,6 +8,8 @@ import orjson
 from flask import Response
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from app.accounting.exports import FORMATS, as_files, export_answer
+from app.accounting.freshness import Shown, fresh_answer, revalidates
 from app.auth import requires, services
 from app.blueprint import Blueprint
 from app.fields import QueryArguments, Shillings, StrictSchema
@@ -20,6 +22,7 @@ from projections.contributions import CONTRIBUTION_LIST
 from projections.listing import Listing, LostPlace, Page
 from projections.members import MEMBER_LIST
 
+JSON = "json"
 PER_PAGE_MAX = 100
 PAGE_MAX = 1_000_000
 MEMBER_STATUSES = sorted({status.on_the_wire for status in MemberStatus})
@@ -32,12 +35,26 @@ blueprint = Blueprint(
 )
 
 
+def updated_since() -> fields.AwareDateTime:
+    """A filter by the moment of the last change, as the log recorded it."""
+    return fields.AwareDateTime(metadata={"example": "2026-11-23T06:00:00+00:00"})
+
+
 class PageArguments(QueryArguments):
     """Paging, as every list has it."""
 
     page = fields.Integer(validate=validate.Range(1, PAGE_MAX), metadata={"default": 1})
     per_page = fields.Integer(load_default=50, validate=validate.Range(1, PER_PAGE_MAX))
     cursor = fields.String(validate=validate.Length(1, CURSOR_LENGTH_MAX))
+    format = fields.String(load_default=JSON, validate=validate.OneOf([JSON, *FORMATS]))
+
+    @validates_schema(pass_original=True)
+    def whole_or_paged(self, data: dict[str, Any], original: Any, **_: Any) -> None:
+        """A file holds the whole list, so there is nothing to page."""
+        if data["format"] != JSON and {"page", "per_page", "cursor"} & set(original):
+            raise ValidationError(
+                "Give no page, per_page or cursor: a file holds the whole list.", "format"
+            )
 
     @validates_schema
     def page_or_cursor(self, data: dict[str, Any], **_: Any) -> None:
@@ -50,6 +67,7 @@ class MemberArguments(PageArguments):
     """Filters of the member list."""
 
     status = fields.String(validate=validate.OneOf(MEMBER_STATUSES))
+    updated_since = updated_since()
 
 
 class ContributionArguments(PageArguments):
@@ -58,6 +76,7 @@ class ContributionArguments(PageArguments):
     member_id = fields.UUID()
     date_from = fields.Date()
     date_to = fields.Date()
+    updated_since = updated_since()
 
     @validates_schema
     def dates_in_order(self, data: dict[str, Any], **_: Any) -> None:
@@ -90,6 +109,7 @@ class MemberAnswer(StrictSchema):
     status = fields.String(required=True, metadata={"enum": MEMBER_STATUSES})
     total_contributions = Shillings(required=True)
     share_capital = Shillings(required=True)
+    updated_at = fields.AwareDateTime(required=True)
 
 
 class MembersAnswer(StrictSchema):
@@ -111,6 +131,7 @@ class ContributionAnswer(StrictSchema):
     payment_reference = fields.String(required=True)
     contribution_date = fields.Date(required=True)
     status = fields.String(required=True, metadata={"enum": ["completed", "reversed"]})
+    updated_at = fields.AwareDateTime(required=True)
 
 
 class ContributionsAnswer(StrictSchema):
@@ -122,6 +143,8 @@ class ContributionsAnswer(StrictSchema):
 
 @blueprint.route("/members")
 @requires(Permission.READ_MEMBERS)
+@revalidates
+@as_files(blueprint)
 @blueprint.arguments(MemberArguments(), location="query")
 @blueprint.response(200, MembersAnswer)
 def list_members(arguments: dict[str, Any]) -> Response:
@@ -131,6 +154,8 @@ def list_members(arguments: dict[str, Any]) -> Response:
 
 @blueprint.route("/contributions")
 @requires(Permission.READ_CONTRIBUTIONS)
+@revalidates
+@as_files(blueprint)
 @blueprint.arguments(ContributionArguments(), location="query")
 @blueprint.response(200, ContributionsAnswer)
 def list_contributions(arguments: dict[str, Any]) -> Response:
@@ -139,8 +164,15 @@ def list_contributions(arguments: dict[str, Any]) -> Response:
 
 
 def page_answer(listing: Listing, arguments: dict[str, Any]) -> Response:
-    """The page of a list that was asked for."""
+    """The page of a list that was asked for, or the whole list as a file."""
     filters = {name: arguments.get(name) for name in listing.filters}
+    if arguments["format"] != JSON:
+        return export_answer(listing, arguments["format"], filters)
+    shown = Shown(listing.schema, listing.item, listing.daily, listing.of_persons)
+    return fresh_answer(shown, lambda: _page(listing, arguments, filters))
+
+
+def _page(listing: Listing, arguments: dict[str, Any], filters: dict[str, Any]) -> Response:
     question = "&".join([listing.plural, *(f"{name}={filters[name]}" for name in sorted(filters))])
     per_page = arguments["per_page"]
     if "cursor" in arguments:

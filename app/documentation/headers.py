@@ -39,6 +39,13 @@ HEADERS = {
     "WWW-Authenticate": _header("How to show a key.", "Bearer"),
     "Allow": _header("The methods this address answers to.", "GET, HEAD, OPTIONS"),
     "Daystar-Position": _header("The position the answer was read at.", 17000, minimum=0),
+    "ETag": _header(
+        "Names what was answered: sent back as If-None-Match, 304 says that it still holds.",
+        '"17000-5d2f8c01a94be77f30"',
+    ),
+    "Content-Disposition": _header(
+        "The file's name, where a file was asked for.", 'attachment; filename="loans.csv"'
+    ),
     "Idempotency-Replayed": _header(
         "Given when the answer was given before, and nothing was done again.", "true"
     ),

@@ -18,6 +18,7 @@ import orjson
 from flask import Flask
 from flask_smorest import Api
 
+from app.accounting.freshness import REVALIDATES
 from app.auth import KEY_SPARED, PERMISSIONS
 from app.documentation.headers import HEADERS, references
 from app.documentation.recorded import Recorded, recorded
@@ -48,6 +49,7 @@ _WHEN = {
     500: "A mistake of ours; it has been noted.",
     503: "The database does not answer, or a read model lags; nothing was changed.",
 }
+_STILL_HOLDS = "What the client has, known by its ETag, still holds."
 _ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
 _CONVERTER = re.compile(r"<(?:[^:>]+:)?([^>]+)>")
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -101,6 +103,14 @@ _IDEMPOTENCY_KEY = {
     "example": "0b5c9f4e-6a0d-4c59-9d0b-2f0a7c1f6e11",
 }
 _PARAMETERS = {
+    "IfNoneMatch": {
+        "in": "header",
+        "name": "If-None-Match",
+        "description": "The ETag of an answer one has: 304 says that it still holds.",
+        "schema": {"type": "string"},
+        "example": '"17000-5d2f8c01a94be77f30"',
+        "required": False,
+    },
     "IdempotencyKey": _IDEMPOTENCY_KEY | {"required": True},
     "IdempotencyKeyOptional": _IDEMPOTENCY_KEY | {"required": False},
 }
@@ -157,6 +167,7 @@ class _Operation:
         self._key_spared = getattr(view, KEY_SPARED, False)
         self._takes_idempotency_key = method == "post" and self.keyed
         self._key_optional = getattr(view, KEY_OPTIONAL, False)
+        self._revalidates = getattr(view, REVALIDATES, False)
         self._answers = answers
         self._id: str = view.__name__
 
@@ -181,6 +192,9 @@ class _Operation:
         refusals = {str(status): self._refusal(str(status)) for status in self._refusals(schemas)}
         for status, response in successes.items():
             self._complete_success(status, response, schemas)
+        if self._revalidates:
+            headers = self._answers.answers(self._id).get("304", {}).get("headers", [])
+            successes["304"] = {"description": _STILL_HOLDS, "headers": references(headers)}
         self.told["responses"] = successes | dict(sorted(refusals.items()))
 
     def _say_who_may(self) -> None:
@@ -207,6 +221,8 @@ class _Operation:
         if self._takes_idempotency_key:
             name = "IdempotencyKeyOptional" if self._key_optional else "IdempotencyKey"
             parameters.append({"$ref": f"#/components/parameters/{name}"})
+        if self._revalidates:
+            parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
         if parameters:
             self.told["parameters"] = parameters
 
@@ -239,10 +255,13 @@ class _Operation:
         self, status: str, response: dict[str, Any], schemas: dict[str, Any]
     ) -> None:
         known = self._answers.answers(self._id).get(status, {})
-        for content in response.get("content", {}).values():
+        for content_type, content in response.get("content", {}).items():
             described = _resolved(content["schema"], schemas).get("description", "")
             response["description"] = described.partition("\n")[0] or response["description"]
-            if "body" in known:
+            files = known.get("files", {})
+            if content_type in files:
+                content["example"] = files[content_type]
+            elif "body" in known:
                 content["example"] = known["body"]
         response["headers"] = references(known.get("headers", []))
 

@@ -37,6 +37,7 @@ PUSH = "/daystar/v1/mpesa/stk-push"
 LOANS = "/daystar/v1/loans"
 LOAN_BOOKS = "/daystar-accounting/v1/loans"
 REPAYMENTS = "/daystar-accounting/v1/repayments"
+SUMMARY = "/daystar-accounting/v1/financial-summary"
 ALL_PERMISSIONS = tuple(Permission)
 
 # All but `api`, which counts requests: refusals too.

@@ -5,6 +5,8 @@ What changes from one run to the next (ids, days, moments, the budget's seconds)
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ import psycopg
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from app.accounting.exports import CSV, FORMATS
 from app.auth import KEY_SPARED, PERMISSIONS, requires
 from app.cli.administration import issue_key
 from app.documentation.headers import HEADERS, ON_EVERY_ANSWER
@@ -36,6 +39,8 @@ _FIXED = {
     "account_reference": "K7Q2M9X4T1ZB",
     "request_id": "b6f0c1d2e3f4",
     "seconds_behind": 0.0,
+    "from": "2026-01-01",
+    "to": "2026-12-31",
 }
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)")
@@ -108,6 +113,8 @@ class Recording:
         self._nonsense(name, told, method, path, body, keyed=bool(permissions))
         sizes = [name for name in ("per_page", "limit") if self._has_parameter(told, name)]
         suffix = f"?{sizes[0]}=1" if sizes else ""
+        if self._has_parameter(told, "period"):
+            suffix = "?date_from=2000-01-01&date_to=2099-12-31"
         again = {"Idempotency-Key": "the-same-key"}
         answer = self._ask(name, method, path + suffix, body, headers=again)
         assert 200 <= answer.status_code < 300, f"{name}: {answer.text}"
@@ -115,6 +122,12 @@ class Recording:
             self._ask(name, method, f"{path}?after=1000000000")
         if self._has_parameter(told, "cursor"):
             self._restored(name, f"{path}?cursor={answer.json['pagination']['next_cursor']}")
+        if self._has_parameter(told, "format"):
+            for wanted in FORMATS:
+                self._ask(name, method, f"{path}?format={wanted}")
+        if "ETag" in answer.headers:
+            held = {"If-None-Match": answer.headers["ETag"]}
+            assert self._ask(name, method, path + suffix, headers=held).status_code == 304
         if method == "POST" and permissions:
             self._twice(name, path, body, again)
 
@@ -224,6 +237,7 @@ class Recording:
         client = client or self._client(name)
         answer = client.send(method, path, headers=fresh | (headers or {}), **(HTTPS | options))
         self._write_down(name, answer)
+        answer.close()
         return answer
 
     def _client(self, name: str) -> Client:
@@ -241,7 +255,9 @@ class Recording:
             assert answer.content_type == "application/problem+json"
             problem = self._named(name, self._settled(json.loads(answer.data)))
             known["problems"] = sorted({*known.get("problems", []), problem})
-        elif "body" not in known:
+        elif answer.mimetype in FORMATS.values():
+            known.setdefault("files", {})[answer.mimetype] = self._settled_file(answer)
+        elif "body" not in known and answer.status_code != 304:
             is_json = answer.content_type == "application/json"
             said = json.loads(answer.data) if is_json else answer.text
             known["body"] = self._settled(_shortened(said))
@@ -261,6 +277,16 @@ class Recording:
         if name in _FIXED and said is not None:
             return _FIXED[name]
         return self._settled_text(said) if isinstance(said, str) else said
+
+    def _settled_file(self, answer: TestResponse) -> str:
+        """How a file begins: the heads of its columns, and its first row."""
+        lines = answer.text.splitlines()[:2]
+        if answer.mimetype == CSV:
+            settled = [[self._settled(cell) for cell in row] for row in csv.reader(lines)]
+            text = io.StringIO()
+            csv.writer(text).writerows(settled)
+            return text.getvalue()
+        return json.dumps(self._settled(json.loads(lines[0]))) + "\n"
 
     def _settled_text(self, text: str) -> str:
         def settled_id(found: re.Match[str]) -> str:

@@ -22,6 +22,7 @@ from tests.integration.http.house import (
     RECORD,
     REGISTER,
     REPAYMENTS,
+    SUMMARY,
     Client,
     House,
 )
@@ -232,7 +233,7 @@ class Premises:
         """Every protected door: method, path, a good body."""
         commands = (self.command(name) for name in COMMANDS)
         return [
-            *(("GET", path, None) for path in (*LISTS, CHANGES, EVENTS)),
+            *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,11 +18,11 @@ from tests.integration.http.house import CONTRIBUTIONS, MEMBERS
 AMOUNT = re.compile(r"\d+\.\d\d")
 MEMBER_FIELDS = {
     *("id", "member_number", "first_name", "last_name", "email", "phone", "id_number"),
-    *("registration_date", "status", "total_contributions", "share_capital"),
+    *("registration_date", "status", "total_contributions", "share_capital", "updated_at"),
 }
 CONTRIBUTION_FIELDS = {
     *("id", "member_id", "member_number", "amount", "contribution_type", "payment_method"),
-    *("payment_reference", "contribution_date", "status"),
+    *("payment_reference", "contribution_date", "status", "updated_at"),
 }
 FIRST_DAY = date(2026, 3, 1)
 
@@ -109,7 +109,9 @@ def test_a_member_is_told_whole(client, house):
         member_id, amount_cents=5_000_00, contribution_type=ContributionType.SHARE_CAPITAL
     )
     house.follow()
-    assert client.get(MEMBERS).json["members"] == [
+    [member] = client.get(MEMBERS).json["members"]
+    assert datetime.fromisoformat(member.pop("updated_at")).tzinfo
+    assert [member] == [
         {
             "id": str(member_id),
             "member_number": "DST202612345",
@@ -148,10 +150,18 @@ def test_a_contribution_is_told_whole_and_a_reversed_one_stays_visible(client, h
         "contribution_date": "2026-03-01",
         "status": "completed",
     }
-    assert client.get(CONTRIBUTIONS).json["contributions"] == [told]
+
+    def shown():
+        [row] = client.get(CONTRIBUTIONS).json["contributions"]
+        return row.pop("updated_at"), row
+
+    recorded_at, row = shown()
+    assert row == told
     house.co_operative.reverse(member_id, contribution_id)
     house.follow()
-    assert client.get(CONTRIBUTIONS).json["contributions"] == [told | {"status": "reversed"}]
+    changed_at, row = shown()
+    assert row == told | {"status": "reversed"}
+    assert changed_at > recorded_at
     [member] = client.get(MEMBERS).json["members"]
     assert (member["total_contributions"], member["share_capital"]) == ("0.00", "0.00")
 

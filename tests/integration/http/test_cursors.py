@@ -15,7 +15,7 @@ FIRST_DAY = date(2026, 3, 1)
 _MANY_ROWS = """
 INSERT INTO read_contributions.contributions
 SELECT gen_random_uuid(), n, gen_random_uuid(), 'DST', 1, 'monthly', 'cash', 'R', 'epoch',
-       'completed'
+       'completed', now()
 FROM generate_series(1, 20000) AS n
 """
 
