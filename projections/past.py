@@ -1,0 +1,378 @@
+"""The past: what a read model answered when it stood at a position of the log.
+
+Nothing is kept for it. The events of the streams concerned are folded up to the position by the
+read model's own folds, and shown by its own SQL, which finds the folded rows where it would find
+the table's. Only which rows a page of a list holds is asked of the live table: they are sorted and
+filtered by columns that never change, and each carries the position at which it was added.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import orjson
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from domain.contributions.rules import PaymentMethod
+from domain.errors import BrokenRule
+from domain.identities import account_id
+from infra.errors import InfrastructureError
+from infra.event_store.as_of import AsOf, PastEvents
+from infra.event_store.reader import RecordedEvent
+from infra.keyring import Keyring
+from infra.postgres.pool import borrowed
+from projections.contributions import CONTRIBUTION_LIST, CONTRIBUTIONS
+from projections.installation import schema_name
+from projections.listing import Listing, Page
+from projections.loan_sheet import REPAYMENTS_MAX, newest_first, sheet_statement
+from projections.loans import LOAN_ITEM, LOAN_LIST, LOANS, REPAYMENT_LIST
+from projections.members import MEMBER_LIST, MEMBERS
+from projections.read_model import ReadModel
+from projections.rows import Rows
+
+BEHIND_SECONDS_MAX = 2.0
+_LOOK_SECONDS = 0.02
+
+# A payment that was posted before its receipt came: its push tells the receipt's number later.
+_POSTED = frozenset({"push.paid-receipt-awaited", "push.succeeded"})
+_SUCCEEDED = frozenset({"push.succeeded"})
+
+# Each of these tells all sums of a loan anew, and the instalments it changed.
+_MONEY_MOVED = frozenset(
+    {
+        "loan.repayment-received",
+        "loan.repayment-reversed",
+        "loan.penalty-charged",
+        "loan.penalty-reversed",
+        "loan.fee-charged",
+    }
+)
+_REPAID = frozenset({"loan.repayment-received", "loan.recovery-received"})
+_REPAYMENTS_CHANGED = frozenset(
+    {"loan.repayment-reversed", "loan.recovery-reversed", "loan.repayments-reallocated"}
+)
+
+_SHOWN = """
+SELECT coalesce(json_agg(json_build_object({item}) ORDER BY {order}), '[]')::text
+FROM {rows} AS t
+"""
+_ROWS = "json_populate_recordset(NULL::{table}, {rows}::json)"
+
+PageRow = Mapping[str, Any]
+"""A row of a page, as the live table names it: its key, and the position at which it was added."""
+
+
+class StateFilterRefused(BrokenRule):
+    """Only `daystar replay` can filter by a state that things had in the past."""
+
+    code = "state_filter_in_the_past"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(
+            f"As of a moment in the past this list cannot be filtered by {', '.join(names)}: leave"
+            " that out, or have `daystar replay --until POSITION` make tables as of that moment,"
+            " to be asked in SQL."
+        )
+
+
+class ReadModelBehind(InfrastructureError):
+    """The list does not know yet which rows there were at this position. Please try again."""
+
+
+@dataclass(frozen=True)
+class PastList:
+    """A list that can be asked as of a position: `events` brings all that made a page's rows."""
+
+    listing: Listing
+    model: ReadModel
+    key: str
+    state_filters: frozenset[str]
+    events: Callable[[PastEvents, Sequence[PageRow], AsOf], list[RecordedEvent]]
+
+    @cached_property
+    def rows(self) -> Listing:
+        """Which rows there were: the live list, with what never changes of it."""
+        filters = {
+            name: condition
+            for name, condition in self.listing.filters.items()
+            if name not in self.state_filters
+        }
+        return Listing(
+            plural=self.listing.plural,
+            schema=self.listing.schema,
+            table=self.listing.table,
+            item=f"'key', t.{self.key}, 'position', t.position",
+            order=self.listing.order,
+            filters=filters | {"as_of_position": "t.position <= %(as_of_position)s"},
+        )
+
+
+def _whole_streams(
+    topics: frozenset[str],
+    streams: Callable[[UUID], list[UUID]],
+    last_of: frozenset[str] = frozenset(),
+) -> Callable[[PastEvents, Sequence[PageRow], AsOf], list[RecordedEvent]]:
+    """For rows that are things with streams of their own."""
+
+    def events(past: PastEvents, rows: Sequence[PageRow], as_of: AsOf) -> list[RecordedEvent]:
+        wanted = [stream for row in rows for stream in streams(UUID(row["key"]))]
+        return past.of_streams(wanted, until=as_of, topics=topics, last_of=last_of)
+
+    return events
+
+
+def _facts(
+    changes: frozenset[str],
+) -> Callable[[PastEvents, Sequence[PageRow], AsOf], list[RecordedEvent]]:
+    """For rows that one event each adds, and that few events of the same stream change later."""
+
+    def events(past: PastEvents, rows: Sequence[PageRow], as_of: AsOf) -> list[RecordedEvent]:
+        added = past.at([row["position"] for row in rows])
+        streams = {UUID(event.stream_id) for event in added}
+        changed = past.of_streams([*streams], until=as_of, topics=changes)
+        told = _receipts_told(past, added, as_of)
+        return sorted([*added, *changed, *told], key=lambda event: event.position)
+
+    return events
+
+
+def _receipts_told(
+    past: PastEvents, events: Iterable[RecordedEvent], as_of: AsOf
+) -> list[RecordedEvent]:
+    """What pushes told of the receipts of payments among these events."""
+    mpesa = [
+        event.position
+        for event in events
+        if event.data.get("payment_method") == PaymentMethod.MPESA
+    ]
+    pushes = past.streams_beside(mpesa, topics=_POSTED) if mpesa else []
+    return past.of_streams(pushes, until=as_of, topics=_SUCCEEDED) if pushes else []
+
+
+PAST_MEMBERS = PastList(
+    listing=MEMBER_LIST,
+    model=MEMBERS,
+    key="member_id",
+    state_filters=frozenset({"status"}),
+    events=_whole_streams(MEMBERS.topics, lambda key: [key, account_id(key)]),
+)
+PAST_LOANS = PastList(
+    listing=LOAN_LIST,
+    model=LOANS,
+    key="loan_id",
+    state_filters=frozenset({"status", "updated_since"}),
+    events=_whole_streams(LOANS.topics, lambda key: [key], last_of=_MONEY_MOVED),
+)
+PAST_CONTRIBUTIONS = PastList(
+    listing=CONTRIBUTION_LIST,
+    model=CONTRIBUTIONS,
+    key="contribution_id",
+    state_filters=frozenset({"updated_since"}),
+    events=_facts(frozenset({"account.contribution-reversed"})),
+)
+PAST_REPAYMENTS = PastList(
+    listing=REPAYMENT_LIST,
+    model=LOANS,
+    key="repayment_id",
+    state_filters=frozenset({"updated_since"}),
+    events=_facts(_REPAYMENTS_CHANGED),
+)
+
+
+class Past:
+    """Answers as of a place in the log. What erased persons were called is told of no time."""
+
+    def __init__(self, pool: ConnectionPool, keyring: Keyring) -> None:
+        self._pool = pool
+        self._keyring = keyring
+
+    def member(self, member_id: UUID, as_of: AsOf) -> str | None:
+        """A member as JSON text, as the live list shows members; None if there was none."""
+        row = {"key": str(member_id)}
+        return self._shown(PAST_MEMBERS, self._folded(PAST_MEMBERS, [row], as_of), as_of)
+
+    def loan(self, loan_id: UUID, as_of: AsOf) -> str | None:
+        """A loan's sheet as JSON text, as `loan_sheet` shows it; None if there was none."""
+        past = self._events()
+        events = past.of_streams([loan_id], until=as_of, topics=LOANS.topics)
+        newest = _newest_repayments(events)
+        newest += _receipts_told(past, newest, as_of)
+        rows = _fold(LOANS, _last_words(events)) | {
+            "repayments": _fold(LOANS, newest)["repayments"]
+        }
+        places = {
+            table: sql.SQL(_ROWS).format(
+                table=sql.Identifier(schema_name(LOANS), table), rows=sql.Placeholder(table)
+            )
+            for table in LOANS.keys
+        }
+        statement = sheet_statement(loan_item=_then(LOAN_ITEM), **places)
+        found = {table: _json(rows[table].gathered()) for table in LOANS.keys}
+        return self._read(statement, {"loan_id": loan_id, **found}, as_of)
+
+    def page(
+        self,
+        past_list: PastList,
+        as_of: AsOf,
+        *,
+        per_page: int,
+        filters: Mapping[str, Any],
+        page: int = 1,
+    ) -> Page:
+        """A page of a list, found by its number.
+
+        Raises:
+            StateFilterRefused: a filter speaks of what changes.
+            ReadModelBehind: the live list has not come as far as the position.
+        """
+        asked = self._filters(past_list, filters, as_of)
+        return self._page(
+            past_list,
+            as_of,
+            lambda: past_list.rows.page(self._pool, page=page, per_page=per_page, filters=asked),
+        )
+
+    def following(
+        self,
+        past_list: PastList,
+        as_of: AsOf,
+        *,
+        per_page: int,
+        filters: Mapping[str, Any],
+        after: Sequence[Any],
+        read_at: int,
+    ) -> Page:
+        """What follows a row of a list. Raises what `page` raises, and LostPlace."""
+        asked = self._filters(past_list, filters, as_of)
+        return self._page(
+            past_list,
+            as_of,
+            lambda: past_list.rows.following(
+                self._pool, after=after, read_at=read_at, per_page=per_page, filters=asked
+            ),
+        )
+
+    def _filters(
+        self, past_list: PastList, filters: Mapping[str, Any], as_of: AsOf
+    ) -> dict[str, Any]:
+        asked = {name: value for name, value in filters.items() if value is not None}
+        refused = sorted(past_list.state_filters & asked.keys())
+        if refused:
+            raise StateFilterRefused(refused)
+        return asked | {"as_of_position": as_of.position}
+
+    def _page(self, past_list: PastList, as_of: AsOf, find: Callable[[], Page]) -> Page:
+        found = find()
+        deadline = time.monotonic() + BEHIND_SECONDS_MAX
+        while found.position < as_of.position:
+            if time.monotonic() > deadline:
+                raise ReadModelBehind
+            time.sleep(_LOOK_SECONDS)
+            found = find()
+        rows = orjson.loads(found.json_text)
+        shown = self._list_shown(past_list, self._folded(past_list, rows, as_of), as_of)
+        return replace(found, json_text=shown)
+
+    def _folded(
+        self, past_list: PastList, page: Sequence[PageRow], as_of: AsOf
+    ) -> list[dict[str, Any]]:
+        """The rows of a page as they stood. What else its events touched is left out."""
+        events = past_list.events(self._events(), page, as_of) if page else []
+        gathered = _fold(past_list.model, events)[past_list.listing.table].gathered()
+        keys = {row["key"] for row in page}
+        return [row for row in gathered if row[past_list.key] in keys]
+
+    def _shown(self, past_list: PastList, rows: list[dict[str, Any]], as_of: AsOf) -> str | None:
+        if not rows:
+            return None
+        statement = sql.SQL("SELECT json_build_object({item})::text FROM {rows} AS t").format(
+            item=sql.SQL(_then(past_list.listing.item)), rows=_place(past_list)
+        )
+        return self._read(statement, {"rows": _json(rows)}, as_of)
+
+    def _list_shown(self, past_list: PastList, rows: list[dict[str, Any]], as_of: AsOf) -> str:
+        statement = sql.SQL(_SHOWN).format(
+            item=sql.SQL(_then(past_list.listing.item)),
+            order=newest_first(past_list.listing),
+            rows=_place(past_list),
+        )
+        shown = self._read(statement, {"rows": _json(rows)}, as_of)
+        assert shown is not None, "an aggregate answers one row"
+        return shown
+
+    def _read(self, statement: sql.Composed, parameters: dict[str, Any], as_of: AsOf) -> str | None:
+        with borrowed(self._pool) as connection:
+            row = connection.execute(
+                statement, parameters | {"recorded_at": as_of.recorded_at}
+            ).fetchone()
+        return row[0] if row else None
+
+    def _events(self) -> PastEvents:
+        return PastEvents(self._pool, self._keyring)
+
+
+def _fold(model: ReadModel, events: Iterable[RecordedEvent]) -> dict[str, Rows]:
+    rows = model.rows(schema_name(model))
+    for event in events:
+        fold = model.folds.get(event.topic)
+        if fold is not None:
+            fold(event, rows)
+    return rows
+
+
+def _last_words(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """Without those that move money and say nothing that no later one says again.
+
+    Folds only assign, so the rows are the same: a loan may have been paid on thousands of times.
+    """
+    kept: list[RecordedEvent] = []
+    said: set[int] | None = None
+    for event in reversed(events):
+        if event.topic in _MONEY_MOVED:
+            numbers = {line["number"] for line in event.data["after"]["lines"]}
+            if said is not None and numbers <= said:
+                continue
+            said = numbers | (said or set())
+        kept.append(event)
+    return kept[::-1]
+
+
+def _newest_repayments(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+    """What made the newest repayments of a loan what they are, in the order of the log."""
+    received = [event for event in events if event.topic in _REPAID]
+    received.sort(key=lambda event: (event.data["paid_on"], event.position), reverse=True)
+    newest = {event.data["repayment_id"]: event for event in received[:REPAYMENTS_MAX]}
+    changed = [
+        event
+        for event in events
+        if event.topic in _REPAYMENTS_CHANGED
+        and not newest.keys().isdisjoint(_repayments_of(event))
+    ]
+    return sorted([*newest.values(), *changed], key=lambda event: event.position)
+
+
+def _repayments_of(event: RecordedEvent) -> Iterable[str]:
+    if event.topic == "loan.repayments-reallocated":
+        reallocated: dict[str, object] = event.data["parts"]
+        return reallocated
+    return (event.data["repayment_id"],)
+
+
+def _then(item: str) -> str:
+    """What a row says of today, said of the day on which the position was recorded."""
+    return item.replace("now()", "%(recorded_at)s::timestamptz")
+
+
+def _place(past_list: PastList) -> sql.Composed:
+    table = sql.Identifier(past_list.listing.schema, past_list.listing.table)
+    return sql.SQL(_ROWS).format(table=table, rows=sql.Placeholder("rows"))
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
