@@ -12,7 +12,7 @@ from infra.postgres.pool import borrowed
 from projections.loans import LOAN_ITEM, REPAYMENT_ITEM
 
 EMBEDDED_REPAYMENTS_MAX = 100
-_LOAN = f"""
+LOAN_IN_FULL = f"""
 SELECT json_build_object({LOAN_ITEM}), p.position,
     (SELECT coalesce(json_agg(json_build_object(
         'number', i.number, 'due_date', i.due_date, 'principal', i.principal::text,
@@ -44,7 +44,7 @@ class LoanInFull:
 def loan_in_full(pool: ConnectionPool, loan_id: UUID) -> LoanInFull | None:
     """One loan, or None where there is none."""
     with borrowed(pool) as connection:
-        row = connection.execute(_LOAN, {"loan_id": loan_id}, prepare=True).fetchone()
+        row = connection.execute(LOAN_IN_FULL, {"loan_id": loan_id}, prepare=True).fetchone()
     if row is None:
         return None
     loan, position, schedule, repayments, total = row

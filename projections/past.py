@@ -17,6 +17,7 @@ from uuid import UUID
 
 import orjson
 from psycopg import sql
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from domain.contributions.rules import PaymentMethod
@@ -30,8 +31,8 @@ from infra.postgres.pool import borrowed
 from projections.contributions import CONTRIBUTION_LIST, CONTRIBUTIONS
 from projections.installation import schema_name
 from projections.listing import Listing, Page
-from projections.loan_sheet import REPAYMENTS_MAX, newest_first, sheet_statement
-from projections.loans import LOAN_ITEM, LOAN_LIST, LOANS, REPAYMENT_LIST
+from projections.loan_in_full import EMBEDDED_REPAYMENTS_MAX, LOAN_IN_FULL, LoanInFull
+from projections.loans import LOAN_LIST, LOANS, REPAYMENT_LIST
 from projections.members import MEMBER_LIST, MEMBERS
 from projections.read_model import ReadModel
 from projections.rows import Rows
@@ -58,11 +59,11 @@ _REPAYMENTS_CHANGED = frozenset(
     {"loan.repayment-reversed", "loan.recovery-reversed", "loan.repayments-reallocated"}
 )
 
-_SHOWN = """
+_LIST = """
 SELECT coalesce(json_agg(json_build_object({item}) ORDER BY {order}), '[]')::text
-FROM {rows} AS t
+FROM {table} AS t
 """
-_ROWS = "json_populate_recordset(NULL::{table}, {rows}::json)"
+_ITEM = "SELECT json_build_object({item})::text FROM {table} AS t"
 
 PageRow = Mapping[str, Any]
 """A row of a page, as the live table names it: its key, and the position at which it was added."""
@@ -185,6 +186,12 @@ PAST_REPAYMENTS = PastList(
 )
 
 
+PAST_LISTS: Mapping[str, PastList] = {
+    past_list.listing.plural: past_list
+    for past_list in (PAST_MEMBERS, PAST_LOANS, PAST_CONTRIBUTIONS, PAST_REPAYMENTS)
+}
+
+
 class Past:
     """Answers as of a place in the log. What erased persons were called is told of no time."""
 
@@ -195,10 +202,11 @@ class Past:
     def member(self, member_id: UUID, as_of: AsOf) -> str | None:
         """A member as JSON text, as the live list shows members; None if there was none."""
         row = {"key": str(member_id)}
-        return self._shown(PAST_MEMBERS, self._folded(PAST_MEMBERS, [row], as_of), as_of)
+        rows = self._folded(PAST_MEMBERS, [row], as_of)
+        return self._shown(_ITEM, PAST_MEMBERS, rows, as_of) if rows else None
 
-    def loan(self, loan_id: UUID, as_of: AsOf) -> str | None:
-        """A loan's sheet as JSON text, as `loan_sheet` shows it; None if there was none."""
+    def loan(self, loan_id: UUID, as_of: AsOf) -> LoanInFull | None:
+        """A loan in full, as `loan_in_full` tells it; None if there was none."""
         past = self._events()
         events = past.of_streams([loan_id], until=as_of, topics=LOANS.topics)
         newest = _newest_repayments(events)
@@ -206,15 +214,18 @@ class Past:
         rows = _fold(LOANS, _last_words(events)) | {
             "repayments": _fold(LOANS, newest)["repayments"]
         }
-        places = {
-            table: sql.SQL(_ROWS).format(
-                table=sql.Identifier(schema_name(LOANS), table), rows=sql.Placeholder(table)
-            )
-            for table in LOANS.keys
-        }
-        statement = sheet_statement(loan_item=_then(LOAN_ITEM), **places)
-        found = {table: _json(rows[table].gathered()) for table in LOANS.keys}
-        return self._read(statement, {"loan_id": loan_id, **found}, as_of)
+        found = self._read(
+            LOAN_IN_FULL,
+            LOANS,
+            as_of,
+            loan_id=loan_id,
+            **{table: rows[table].gathered() for table in LOANS.keys},
+        )
+        if found is None:
+            return None
+        loan, position, schedule, repayments, _ = found
+        total = sum(event.topic in _REPAID for event in events)
+        return LoanInFull(loan, schedule, repayments, total, position)
 
     def page(
         self,
@@ -276,7 +287,7 @@ class Past:
             time.sleep(_LOOK_SECONDS)
             found = find()
         rows = orjson.loads(found.json_text)
-        shown = self._list_shown(past_list, self._folded(past_list, rows, as_of), as_of)
+        shown = self._shown(_LIST, past_list, self._folded(past_list, rows, as_of), as_of)
         return replace(found, json_text=shown)
 
     def _folded(
@@ -288,30 +299,36 @@ class Past:
         keys = {row["key"] for row in page}
         return [row for row in gathered if row[past_list.key] in keys]
 
-    def _shown(self, past_list: PastList, rows: list[dict[str, Any]], as_of: AsOf) -> str | None:
-        if not rows:
-            return None
-        statement = sql.SQL("SELECT json_build_object({item})::text FROM {rows} AS t").format(
-            item=sql.SQL(_then(past_list.listing.item)), rows=_place(past_list)
+    def _shown(
+        self, statement: str, past_list: PastList, rows: list[dict[str, Any]], as_of: AsOf
+    ) -> str:
+        listing = past_list.listing
+        shown = self._read(
+            statement.format(
+                item=listing.item,
+                table=f"{listing.schema}.{listing.table}",
+                order=", ".join(f"t.{column} DESC" for column in listing.order),
+            ),
+            past_list.model,
+            as_of,
+            **{listing.table: rows},
         )
-        return self._read(statement, {"rows": _json(rows)}, as_of)
+        assert shown is not None, "there are rows, or there is an empty list"
+        text: str = shown[0]
+        return text
 
-    def _list_shown(self, past_list: PastList, rows: list[dict[str, Any]], as_of: AsOf) -> str:
-        statement = sql.SQL(_SHOWN).format(
-            item=sql.SQL(_then(past_list.listing.item)),
-            order=newest_first(past_list.listing),
-            rows=_place(past_list),
-        )
-        shown = self._read(statement, {"rows": _json(rows)}, as_of)
-        assert shown is not None, "an aggregate answers one row"
-        return shown
-
-    def _read(self, statement: sql.Composed, parameters: dict[str, Any], as_of: AsOf) -> str | None:
+    def _read(
+        self, statement: str, model: ReadModel, as_of: AsOf, **parameters: Any
+    ) -> TupleRow | None:
+        told = {
+            name: orjson.dumps(value).decode() if isinstance(value, list) else value
+            for name, value in parameters.items()
+        }
         with borrowed(self._pool) as connection:
-            row = connection.execute(
-                statement, parameters | {"recorded_at": as_of.recorded_at}
+            return connection.execute(
+                sql.SQL(_of_the_past(statement, model)),
+                told | {"as_of_position": as_of.position, "recorded_at": as_of.recorded_at},
             ).fetchone()
-        return row[0] if row else None
 
     def _events(self) -> PastEvents:
         return PastEvents(self._pool, self._keyring)
@@ -347,7 +364,7 @@ def _newest_repayments(events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
     """What made the newest repayments of a loan what they are, in the order of the log."""
     received = [event for event in events if event.topic in _REPAID]
     received.sort(key=lambda event: (event.data["paid_on"], event.position), reverse=True)
-    newest = {event.data["repayment_id"]: event for event in received[:REPAYMENTS_MAX]}
+    newest = {event.data["repayment_id"]: event for event in received[:EMBEDDED_REPAYMENTS_MAX]}
     changed = [
         event
         for event in events
@@ -364,15 +381,16 @@ def _repayments_of(event: RecordedEvent) -> Iterable[str]:
     return (event.data["repayment_id"],)
 
 
-def _then(item: str) -> str:
-    """What a row says of today, said of the day on which the position was recorded."""
-    return item.replace("now()", "%(recorded_at)s::timestamptz")
+def _of_the_past(statement: str, model: ReadModel) -> str:
+    """A statement on a read model, on folded rows: they stand where it finds tables.
 
-
-def _place(past_list: PastList) -> sql.Composed:
-    table = sql.Identifier(past_list.listing.schema, past_list.listing.table)
-    return sql.SQL(_ROWS).format(table=table, rows=sql.Placeholder("rows"))
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()
+    What it says of today it says of the day on which the position was recorded.
+    """
+    schema = schema_name(model)
+    for table in model.keys:
+        rows = f"json_populate_recordset(NULL::{schema}.{table}, %({table})s::json) AS"
+        statement = statement.replace(f"{schema}.{table} AS", rows)
+    position = "(SELECT %(as_of_position)s::bigint AS position) AS"
+    return statement.replace(f"{schema}.position AS", position).replace(
+        "now()", "%(recorded_at)s::timestamptz"
+    )

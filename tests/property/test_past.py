@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,10 @@ import pytest
 from domain.loans.commands import WriteOffLoan
 from domain.mpesa.stk_push import PushPurpose
 from infra.event_store.as_of import as_of_moment, as_of_position
-from projections.loan_sheet import loan_sheet
+from projections.loan_in_full import LoanInFull, loan_in_full
 from projections.past import (
     PAST_CONTRIBUTIONS,
-    PAST_LOANS,
+    PAST_LISTS,
     PAST_MEMBERS,
     PAST_REPAYMENTS,
     Past,
@@ -25,17 +26,13 @@ from tests.support.histories import History
 
 ACTS = 60
 SEEDS = (1, 2, 3)
-LISTS = {
-    past_list.listing.plural: past_list
-    for past_list in (PAST_MEMBERS, PAST_LOANS, PAST_CONTRIBUTIONS, PAST_REPAYMENTS)
-}
 WAYS = (
     *({"page": page, "per_page": 3} for page in (1, 2)),
     {"page": 1, "per_page": 100},
 )
 
 
-def timeless(text: str | None) -> Any:
+def timeless(answer: str | LoanInFull | None) -> Any:
     """Without what the live lists count up to the day on which they are asked."""
 
     def settled(value: Any) -> Any:
@@ -45,14 +42,16 @@ def timeless(text: str | None) -> Any:
             return {key: settled(each) for key, each in value.items() if key != "days_overdue"}
         return value
 
-    return settled(orjson.loads(text)) if text is not None else None
+    if isinstance(answer, LoanInFull):
+        return settled(asdict(answer))
+    return settled(orjson.loads(answer)) if answer is not None else None
 
 
 def live(history: History) -> dict[str, Any]:
     """All that the live read models answer."""
     pool = history.co_operative.store.pool
     said: dict[str, Any] = {}
-    for plural, past_list in LISTS.items():
+    for plural, past_list in PAST_LISTS.items():
         for way in WAYS:
             page = past_list.listing.page(pool, filters={}, **way)
             said[f"{plural} {way}"] = (timeless(page.json_text), page.total, page.last)
@@ -65,8 +64,7 @@ def live(history: History) -> dict[str, Any]:
             page = past_list.listing.page(pool, filters=filters, page=1, per_page=100)
             said[f"{past_list.listing.plural} of {member['id']}"] = timeless(page.json_text)
     for loan_id in history.loans:
-        sheet = loan_sheet(pool, loan_id)
-        said[f"loan {loan_id}"] = timeless(sheet[0] if sheet else None)
+        said[f"loan {loan_id}"] = timeless(loan_in_full(pool, loan_id))
     return said
 
 
@@ -77,7 +75,7 @@ def past(history: History, position: int) -> dict[str, Any]:
     assert as_of.position == position
     asked = Past(store.pool, store.keyring)
     said: dict[str, Any] = {}
-    for plural, past_list in LISTS.items():
+    for plural, past_list in PAST_LISTS.items():
         for way in WAYS:
             page = asked.page(past_list, as_of, filters={}, **way)
             said[f"{plural} {way}"] = (timeless(page.json_text), page.total, page.last)
