@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
@@ -14,43 +13,29 @@ from psycopg_pool import ConnectionPool
 from app.auth import services
 from app.fields import QueryArguments
 from app.problems import Problem
-from domain.dates import NAIROBI
+from domain.dates import MOMENT_WANTED, moment_from_text
+from domain.errors import InvalidInput
 from infra.event_store.as_of import AsOf, LogBusy, NotYet, PositionLost, as_of_moment
 from infra.event_store.as_of import as_of_position as as_of_numbered
 from projections.listing import Listing, Page
 from projections.past import PAST_LISTS, Past, ReadModelBehind
 
 POSITION_MAX = 2**63 - 1
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_MOMENT = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+ -]\d{2}:\d{2})?", re.ASCII
-)
-_WANTED = (
-    "Give a day (2026-03-31, its end in Nairobi) or a time (2026-03-31T17:30:00+03:00; without a"
-    " zone, Nairobi's)."
-)
 
 
 class Moment(fields.Field[datetime]):
     """A time, or a day, which means its end in Nairobi."""
 
     def __init__(self, **options: Any) -> None:
-        described = {"type": "string", "example": "2026-03-31", "description": _WANTED}
+        described = {"type": "string", "example": "2026-03-31", "description": MOMENT_WANTED}
         options["metadata"] = described | options.get("metadata", {})
         super().__init__(**options)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
         try:
-            if _DAY.fullmatch(value):
-                end = datetime.combine(datetime.fromisoformat(value), time.max, NAIROBI)
-                return end.astimezone(UTC)
-            if _MOMENT.fullmatch(value):
-                # A plus sign that was not escaped arrives as a space.
-                moment = datetime.fromisoformat(value.replace(" ", "+"))
-                return (moment if moment.tzinfo else moment.replace(tzinfo=NAIROBI)).astimezone(UTC)
-        except (ValueError, OverflowError) as error:
-            raise ValidationError(_WANTED) from error
-        raise ValidationError(_WANTED)
+            return moment_from_text(value, field="as_of")
+        except InvalidInput as error:
+            raise ValidationError(error.sentence) from error
 
 
 class AsOfArguments(QueryArguments):
@@ -85,16 +70,12 @@ def asked_as_of(arguments: dict[str, Any]) -> AsOf | None:
             400,
             "rest_invalid_param",
             f"Invalid parameter(s): {name}",
-            errors={name: ["That lies in the future: nobody knows yet what the books will say."]},
+            errors={name: [str(error)]},
         ) from error
     except PositionLost as error:
-        raise Problem(
-            410,
-            "position_lost",
-            "The books were restored from a backup, and what stood at this position is lost.",
-        ) from error
+        raise Problem(410, "position_lost", str(error)) from error
     except LogBusy as error:
-        raise _try_again("Something is just being recorded; try again in a moment.") from error
+        raise _try_again(str(error)) from error
 
 
 def past() -> Past:

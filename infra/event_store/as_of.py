@@ -70,15 +70,26 @@ CROSS JOIN LATERAL (
 
 
 class NotYet(InfrastructureError):
-    """The moment, or the position, lies in the future: nobody knows what the books will say."""
+    """The moment, or the position, is still to come."""
+
+    def __init__(self) -> None:
+        super().__init__("That lies in the future: nobody knows yet what the books will say.")
 
 
 class PositionLost(InfrastructureError):
     """A restore has lost what stood at this position."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "The books were restored from a backup, and what stood at this position is lost."
+        )
+
 
 class LogBusy(InfrastructureError):
-    """An append is under way for so long that one cannot tell yet. Please try again."""
+    """An append is under way for so long that one cannot tell yet."""
+
+    def __init__(self) -> None:
+        super().__init__("Something is just being recorded; try again in a moment.")
 
 
 @dataclass(frozen=True, slots=True)
