@@ -75,6 +75,10 @@ class Rows:
         """The rows as they stand, where everything was folded from the beginning."""
         return list(self._added.values())
 
+    def added(self, key: str) -> dict[str, Any] | None:
+        """One of them, as it stands."""
+        return self._added.get(key)
+
     def write(self, cursor: Cursor[TupleRow]) -> None:
         """Write everything, in the caller's transaction, in key order (so that none deadlocks)."""
         if self._removed:

@@ -18,7 +18,8 @@ from domain.errors import InvalidInput
 from infra.event_store.as_of import AsOf, LogBusy, NotYet, PositionLost, as_of_moment
 from infra.event_store.as_of import as_of_position as as_of_numbered
 from projections.listing import Listing, Page
-from projections.past import PAST_LISTS, Past, ReadModelBehind
+from projections.past import Past, ReadModelBehind
+from projections.past_lists import PAST_LISTS
 
 POSITION_MAX = 2**63 - 1
 

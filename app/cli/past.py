@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import click
+import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from app.cli.administration import administrator
 from app.cli.processes import collect_garbage_seldom
 from app.cli.read_models import reporter
+from app.personal_data import in_shillings
 from app.wiring import Services, database_urls
 from domain.dates import NAIROBI, moment_from_text
+from domain.identities import receipt_id
 from infra.event_store.as_of import AsOf, as_of_moment, as_of_position
 from infra.event_store.personal_keys import NobodysKeys
 from infra.event_store.reader import LogReader
 from projections.batch import ProjectionFailure
+from projections.history import SUBJECTS, Subject, Told
+from projections.history import history as tell
 from projections.read_models import READ_MODELS
 from projections.replay import Replay, ReplayRefused, kept_pasts
 
@@ -101,6 +112,66 @@ def _list(services: Services) -> None:
         )
     if not pasts:
         click.echo("no past is kept")
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(sorted(SUBJECTS)))
+@click.argument("key", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Everything, for machines.")
+def history(kind: str, key: str, *, as_json: bool) -> None:
+    """Tell the history of one thing: who did what, when and why, and how it stood afterwards.
+
+    A receipt may be named by its M-Pesa number. It may name people: do not keep what it prints.
+
+    Example: daystar history loan 6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10
+    """
+    with administrator() as (services, _):
+        told = tell(services.pool, services.keyring, kind, _key(kind, key))
+    if not told:
+        raise click.ClickException(f"There is no {kind} of this id.")
+    if as_json:
+        options = orjson.OPT_INDENT_2
+        click.echo(orjson.dumps([_in_full(each) for each in told], option=options).decode())
+        return
+    table = Table("when", "what", "who", "why", "with", "then", show_lines=True)
+    for each in told:
+        table.add_row(*map(Text, _line(SUBJECTS[kind], each)))
+    Console().print(table)
+
+
+def _key(kind: str, key: str) -> UUID:
+    try:
+        return UUID(key)
+    except ValueError:
+        if kind == "receipt" and key.isascii() and key.isalnum():
+            return receipt_id(key)
+    raise click.BadParameter(f"Give the id of a {kind}.", param_hint="ID")
+
+
+def _line(subject: Subject, told: Told) -> Iterator[str]:
+    """One event as a person reads it: changes first, and of what is nested nothing."""
+    yield _told(told.recorded_at)
+    yield told.topic
+    yield told.actor_name or told.actor
+    yield told.data.get("reason") or told.causation_id or ""
+    yield _words({k: v for k, v in in_shillings(told.data).items() if k != "reason"})
+    yield _words({name: told.after.get(name) for name in subject.shown})
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return "\n".join(
+        f"{name} {value}"
+        for name, value in values.items()
+        if value is not None and value != "" and not isinstance(value, dict | list)
+    )
+
+
+def _in_full(told: Told) -> dict[str, Any]:
+    return {
+        **asdict(told),
+        "position": str(told.position),
+        "data": in_shillings(told.data),
+    }
 
 
 def _told(moment: datetime) -> str:

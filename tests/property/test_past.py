@@ -14,12 +14,12 @@ from domain.loans.commands import WriteOffLoan
 from domain.mpesa.stk_push import PushPurpose
 from infra.event_store.as_of import as_of_moment, as_of_position
 from projections.loan_in_full import LoanInFull, loan_in_full
-from projections.past import (
+from projections.past import Past
+from projections.past_lists import (
     PAST_CONTRIBUTIONS,
     PAST_LISTS,
     PAST_MEMBERS,
     PAST_REPAYMENTS,
-    Past,
 )
 from tests.support.co_operative import TODAY
 from tests.support.histories import History
