@@ -28,10 +28,13 @@ _LOOK_SECONDS = 0.005
 _WAIT_SECONDS_MAX = STATEMENT_TIMEOUT_MILLISECONDS / 1000 + 1.0  # no append lasts longer
 
 # The index on recorded_at knows ranges of pages, so one looks near the moment first.
-_WINDOWS = ("1 hour", "1 day", "31 days", "1000 years")
+_WINDOWS = ("1 day", "31 days", "1000 years")
 _FIRST_AFTER = """
 SELECT min(position + 0) FROM event_store.events
 WHERE recorded_at > %(moment)s AND recorded_at <= %(moment)s + %(window)s::interval
+"""
+_FIRST = """
+SELECT position, recorded_at > %s FROM event_store.events ORDER BY position LIMIT 1
 """
 _LAST_BEFORE = """
 SELECT position, recorded_at FROM event_store.events
@@ -157,6 +160,9 @@ def _wait_for_appends(pool: ConnectionPool) -> None:
 
 def _first_after(pool: ConnectionPool, moment: datetime) -> int:
     with borrowed(pool) as connection:
+        first = connection.execute(_FIRST, (moment,), prepare=True).fetchone()
+        if first is not None and first[1]:
+            return int(first[0])
         for window in _WINDOWS:
             row = connection.execute(_FIRST_AFTER, {"moment": moment, "window": window}).fetchone()
             if row is not None and row[0] is not None:
