@@ -160,8 +160,10 @@ class Past:
                 raise ReadModelBehind
             time.sleep(_LOOK_SECONDS)
             found = find()
-        rows = orjson.loads(found.json_text)
-        shown = self._shown(_LIST, past_list, self._folded(past_list, rows, as_of), as_of)
+        page = orjson.loads(found.json_text)
+        rows = self._folded(past_list, page, as_of)
+        assert len(rows) == len(page), "each row of the page was there by then"
+        shown = self._shown(_LIST, past_list, rows, as_of)
         return replace(found, json_text=shown)
 
     def _folded(

@@ -9,7 +9,13 @@ from uuid import UUID, uuid4
 
 from domain.contributions.rules import ContributionType
 from domain.errors import DomainError
-from domain.loans.commands import ChargeFee, RestructureLoan, WriteOffLoan
+from domain.loans.commands import (
+    Arrears,
+    ChargeFee,
+    RestructureLoan,
+    TakeOverLoan,
+    WriteOffLoan,
+)
 from domain.members.commands import ChangeContact, ReactivateMember, SuspendMember
 from domain.mpesa.stk_push import PushPurpose
 from tests.support.co_operative import TODAY, CoOperative
@@ -40,6 +46,8 @@ class History:
             then()
             self._lend(member_id)
             then()
+        self._take_over(self.members[0])
+        then()
 
     def go_on(self) -> str:
         """One more act, refused or not. Answers what it was."""
@@ -67,6 +75,30 @@ class History:
 
     def _lend(self, member_id: UUID) -> None:
         loan_id = self.co_operative.loan(member_id, product_code=self.product, term_months=3)
+        self.loans.append(loan_id)
+
+    def _take_over(self, member_id: UUID) -> None:
+        """A loan that older books began, half repaid."""
+        loan_id = uuid4()
+        command = TakeOverLoan(
+            loan_id=loan_id,
+            loan_number=f"OLD-{loan_id.hex[:8]}",
+            member_id=member_id,
+            product_code=self.product,
+            rate_percent=None,
+            amount_cents=120_000_00,
+            term_months=12,
+            disbursed_on=TODAY - timedelta(days=197),
+            paid_cents=64_000_00,
+            principal_cents=60_000_00,
+            next_due_on=TODAY + timedelta(days=17),
+            remaining_months=6,
+            interest_to_come_cents=None,
+            arrears=Arrears(),
+            as_of=TODAY,
+            today=TODAY,
+        )
+        self.co_operative.dispatch(command)
         self.loans.append(loan_id)
 
     def _lend_again(self) -> None:
