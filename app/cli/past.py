@@ -25,7 +25,6 @@ from app.wiring import Services, database_urls
 from domain.dates import NAIROBI, moment_from_text
 from domain.identities import receipt_id
 from infra.event_store.as_of import AsOf, as_of_moment, as_of_position
-from infra.event_store.personal_keys import NobodysKeys
 from infra.event_store.reader import LogReader
 from projections.batch import ProjectionFailure
 from projections.history import SUBJECTS, Subject, Told
@@ -88,7 +87,7 @@ def _replay(services: Services, bar: Progress) -> Replay:
         signal.signal(number, lambda *_: cancelled.set())
     return Replay(
         database_urls(services.settings).owner,
-        LogReader(services.following_pool(), NobodysKeys()),
+        LogReader(services.following_pool(), keys=None),
         READ_MODELS.values(),
         report=reporter(bar, bar.add_task("", total=1.0, rate=0.0)),
         cancelled=cancelled,

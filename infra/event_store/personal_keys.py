@@ -85,19 +85,6 @@ class PersonalKeys:
         return read
 
 
-class NobodysKeys(PersonalKeys):
-    """Opens nothing: for whoever must not learn of whom the log speaks."""
-
-    def __init__(self) -> None:
-        """Neither a database nor a master key is needed to know nothing."""
-
-    def get_many(self, owner_ids: Iterable[UUID]) -> dict[UUID, AESGCM | None]:
-        return dict.fromkeys(owner_ids)
-
-    def forget(self, owner_ids: Iterable[UUID]) -> None:
-        """There is nothing to forget."""
-
-
 def encrypt_field(key: AESGCM, value: str, *, stream_id: UUID, field: str) -> str:
     """Encrypt one field, bound to its stream and its name so that it cannot be moved."""
     nonce = os.urandom(_NONCE_BYTES)

@@ -9,7 +9,6 @@ import pytest
 
 from domain.members.commands import EraseMember
 from infra.event_store.as_of import as_of_position
-from infra.event_store.personal_keys import NobodysKeys
 from infra.event_store.reader import LogReader
 from projections.filling import RebuildStopped
 from projections.read_models import READ_MODELS
@@ -34,7 +33,7 @@ PERSONAL = {
 def replay(owner_url, store):
     return Replay(
         owner_url,
-        LogReader(store.pool, NobodysKeys()),
+        LogReader(store.pool, keys=None),
         READ_MODELS.values(),
         report=lambda _: None,
         cancelled=threading.Event(),
@@ -151,7 +150,7 @@ def test_a_cancelled_replay_leaves_nothing(co_operative, store, owner_url):
     co_operative.member()
     cancelled = threading.Event()
     cancelled.set()
-    reader = LogReader(store.pool, NobodysKeys())
+    reader = LogReader(store.pool, keys=None)
     replay = Replay(
         owner_url, reader, READ_MODELS.values(), report=lambda _: None, cancelled=cancelled
     )
