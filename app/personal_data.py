@@ -110,7 +110,7 @@ def export_member(services: Services, cause: Cause, *, member_id: UUID) -> dict[
             name: text_from_cents(cents) for name, cents in account.balances_cents.items()
         },
         "contributions": [
-            {"id": contribution_id, **_in_shillings(contribution)}
+            {"id": contribution_id, **in_shillings(contribution)}
             for contribution_id, contribution in account.contributions.items()
         ],
         "history": {
@@ -138,13 +138,15 @@ def _told(services: Services, row: HistoryRow) -> dict[str, Any]:
         "topic": topic,
         "recorded_at": recorded_at,
         "actor": orjson.loads(metadata)["actor"],
-        **_in_shillings(fields),
+        **in_shillings(fields),
     }
 
 
-def _in_shillings(fields: dict[str, Any]) -> dict[str, Any]:
+def in_shillings(fields: dict[str, Any]) -> dict[str, Any]:
     """Cents are ours; people read shillings."""
     return {
-        name.removesuffix("_cents"): text_from_cents(value) if name.endswith("_cents") else value
+        name.removesuffix("_cents"): text_from_cents(value)
+        if name.endswith("_cents") and value is not None
+        else value
         for name, value in fields.items()
     }

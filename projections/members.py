@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from uuid import UUID
+
+from psycopg_pool import ConnectionPool
 
 from domain.members.member import MemberStatus
 from domain.money import text_from_cents
 from infra.event_store.reader import RecordedEvent
+from infra.postgres.pool import borrowed
 from projections.listing import Listing
 from projections.read_model import Fold, ReadModel
 from projections.rows import Rows
@@ -114,17 +118,18 @@ MEMBERS = ReadModel(
     },
 )
 
-MEMBER_LIST = Listing(
-    plural="members",
-    schema="read_members",
-    table="members",
-    item="""
+MEMBER_ITEM = """
         'id', t.member_id, 'member_number', t.member_number, 'first_name', t.first_name,
         'last_name', t.last_name, 'email', t.email, 'phone', t.phone, 'id_number', t.id_number,
         'registration_date', t.registration_date, 'status', t.status,
         'total_contributions', t.total_contributions::text,
         'share_capital', t.share_capital::text, 'updated_at', t.updated_at
-    """,
+"""
+MEMBER_LIST = Listing(
+    plural="members",
+    schema="read_members",
+    table="members",
+    item=MEMBER_ITEM,
     order={"registration_date": "date", "position": "bigint"},
     of_persons=True,
     filters={
@@ -132,3 +137,15 @@ MEMBER_LIST = Listing(
         "updated_since": "t.updated_at >= %(updated_since)s",
     },
 )
+
+_MEMBER = f"""
+SELECT json_build_object({MEMBER_ITEM})::text, p.position
+FROM read_members.members AS t, read_members.position AS p WHERE t.member_id = %s
+"""
+
+
+def member_json(pool: ConnectionPool, member_id: UUID) -> tuple[str, int] | None:
+    """A member as JSON text, and the position it was read at; None where there is none (yet)."""
+    with borrowed(pool) as connection:
+        row = connection.execute(_MEMBER, (member_id,), prepare=True).fetchone()
+    return (row[0], row[1]) if row else None

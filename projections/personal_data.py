@@ -2,7 +2,8 @@
 
 In the log the person is encrypted under a key of their own, which the append of `member.erased`
 destroys. Everything else that holds something of a person stands in `PERSONAL_DATA_TABLES`: a new
-table with a phone, a name or a body in it adds its line there.
+table with a phone, a name or a body in it adds its line there. Pasts (`projections/replay.py`)
+need none: no personal field is opened for them.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 from psycopg import Connection, Cursor, sql
@@ -21,14 +21,13 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from infra.errors import InfrastructureError
-from infra.event_store.reader import Batch, LogReader
-from projections.batch import PendingRows, apply_batch, lock_batches
+from infra.event_store.reader import LogReader
+from projections.batch import apply_batch, lock_batches
+from projections.filling import Filling, require
 from projections.follower import BEYOND_THE_LOG
 from projections.installation import drop_schema, make_indexes, make_tables, schema_name
 from projections.read_model import ReadModel
 
-BATCH_EVENTS = 10_000
-PENDING_VALUES_MAX = 250_000  # some 25 MB, and as much again while it is written
 SWAP_LOCK_MILLISECONDS = 10_000  # a follower's batch takes far less
 DROP_LOCK_MILLISECONDS = 500
 # The server would finish a long statement of a rebuild that was killed, and hold up the next.
@@ -38,10 +37,6 @@ _NUMERIC_COLUMNS = """
 SELECT column_name FROM information_schema.columns
 WHERE table_schema = %s AND table_name = %s AND data_type = 'numeric' ORDER BY ordinal_position
 """
-
-
-class RebuildStopped(InfrastructureError):
-    """The rebuild was cancelled; the live read model was not touched."""
 
 
 class AnotherRebuild(InfrastructureError):
@@ -107,9 +102,10 @@ class Rebuild:
         self._shadow = f"shadow_{model.name}"
         self._old = f"old_{model.name}"
         self._report = report
-        self._cancelled = cancelled
         self._started = time.monotonic()
-        self._events = 0
+        self._filling = Filling(
+            reader, model, self._shadow, cancelled=cancelled, report=partial(self._tell, "filling")
+        )
 
     def run(self, *, confirm: Callable[[Comparison], bool]) -> Comparison:
         """Fill, compare, and swap if `confirm` says so.
@@ -121,18 +117,18 @@ class Rebuild:
         """
         with self._connection() as connection:
             live = _position(connection, self._live)
-            _require(live <= self._reader.head(), BEYOND_THE_LOG)
+            require(live <= self._reader.head(), BEYOND_THE_LOG)
             drop_schema(connection, self._shadow)
             try:
                 with connection.transaction():
                     make_tables(connection, self._model, self._shadow)
                 self._reader.settle()
-                position = self._fill(connection, 0, _position(connection, self._live))
+                position = self._filling.fill(connection, 0, _position(connection, self._live))
                 self._tell("indexing", position)
                 make_indexes(connection, self._model, self._shadow)
                 connection.execute(sql.SQL("ANALYZE {}").format(self._tables(self._shadow)))
                 comparison = self._compare(connection, position)
-                _require(confirm(comparison), "Not confirmed")
+                require(confirm(comparison), "Not confirmed")
                 self._swap(connection, comparison.position)
             except BaseException:
                 drop_schema(connection, self._shadow)
@@ -160,49 +156,12 @@ class Rebuild:
         options = f"{given} {_OPTIONS}".strip()
         return psycopg.connect(self._owner_url, options=options, autocommit=autocommit)
 
-    def _fill(self, connection: Connection[TupleRow], after: int, until: int) -> int:
-        """Fold the log into the shadow, to the end of the commit at `until`.
-
-        Reading, folding and writing go on at once, a thread each. Rows changed again and again,
-        such as balances, wait in memory until there are many.
-        """
-        read = after
-        pending = PendingRows(self._model, self._shadow)
-        with ThreadPoolExecutor(1) as reading, ThreadPoolExecutor(1) as writing:
-            coming = reading.submit(self._read, read, until)
-            going = writing.submit(lambda: None)
-            while read < until:
-                _require(not self._cancelled.is_set(), "Cancelled")
-                batch = coming.result()
-                if batch.end == read:
-                    time.sleep(0.01)  # a commit below `until` is still under way
-                coming = reading.submit(self._read, batch.end, until)
-                pending.fold(batch.events)
-                self._events += len(batch.events)
-                read = batch.end
-                if pending.values_pending >= PENDING_VALUES_MAX or read >= until:
-                    going.result()
-                    going = writing.submit(self._write, connection, pending, after, read)
-                    pending, after = PendingRows(self._model, self._shadow), read
-                self._tell("filling", read)
-            going.result()
-        return read
-
-    def _write(
-        self, connection: Connection[TupleRow], pending: PendingRows, after: int, end: int
-    ) -> None:
-        with connection.transaction():
-            pending.write(connection.cursor(), after=after, end=end)
-
-    def _read(self, after: int, until: int) -> Batch:
-        return self._reader.read(after, limit=BATCH_EVENTS, topics=self._model.topics, until=until)
-
     def _compare(self, connection: Connection[TupleRow], after: int) -> Comparison:
         """Read both at the live model's position of one moment; the live one goes on meanwhile."""
         with self._connected(autocommit=False) as moment:
             moment.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             position = _position(moment, self._live)
-            self._fill(connection, after, position)
+            self._filling.fill(connection, after, position)
             self._tell("comparing", position)
             tables = tuple(
                 _compared(moment, connection, table, self._live, self._shadow)
@@ -215,7 +174,7 @@ class Rebuild:
 
         What was live keeps a name of its own: whoever still reads it never holds a swap up.
         """
-        position = self._fill(connection, position, self._reader.head())
+        position = self._filling.fill(connection, position, self._reader.head())
         with connection.transaction():
             cursor = connection.cursor()
             cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
@@ -267,13 +226,15 @@ class Rebuild:
     def _tell(self, phase: str, position: int) -> None:
         seconds = time.monotonic() - self._started
         self._report(
-            Progress(self._model.name, phase, self._events, position, self._reader.head(), seconds)
+            Progress(
+                self._model.name,
+                phase,
+                self._filling.events,
+                position,
+                self._reader.head(),
+                seconds,
+            )
         )
-
-
-def _require(go_on: bool, otherwise: str) -> None:  # noqa: FBT001 (reads as a sentence)
-    if not go_on:
-        raise RebuildStopped(f"{otherwise}: the live read model stays as it is.")
 
 
 def _position(connection: Connection[TupleRow], schema: str) -> int:

@@ -71,6 +71,14 @@ class Rows:
                 row.update(columns)
         self._swept.append((column, value, columns))
 
+    def gathered(self) -> list[dict[str, Any]]:
+        """The rows as they stand, where everything was folded from the beginning."""
+        return list(self._added.values())
+
+    def added(self, key: str) -> dict[str, Any] | None:
+        """One of them, as it stands."""
+        return self._added.get(key)
+
     def write(self, cursor: Cursor[TupleRow]) -> None:
         """Write everything, in the caller's transaction, in key order (so that none deadlocks)."""
         if self._removed:

@@ -7,52 +7,44 @@ from uuid import UUID
 
 import orjson
 from flask import Response
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import fields, validate
 
+from app.accounting.as_of import AsOfArguments, asked_as_of, past
 from app.accounting.exports import as_files
 from app.accounting.freshness import POSITION, Shown, fresh_answer, revalidates
 from app.accounting.resources import (
-    PageArguments,
     PaginationAnswer,
+    PeriodArguments,
     blueprint,
     page_answer,
-    updated_since,
 )
 from app.auth import requires, services
-from app.fields import QueryArguments, Shillings, StrictSchema
+from app.fields import Shillings, StrictSchema
 from domain.api_keys.api_key import Permission
 from domain.loans.errors import LoanNotFound
 from domain.loans.loan import LoanStatus
 from domain.loans.terms import RatePeriod
-from projections.loan_in_full import LOAN_SQL, loan_in_full
+from infra.event_store.as_of import AsOf
+from projections.loan_in_full import LOAN_SQL, LoanInFull, loan_in_full
 from projections.loans import LOAN_LIST, REPAYMENT_LIST
 
 PAYMENT_METHODS = ["cash", "bank", "check_off", "mpesa"]
 _IN_FULL = Shown(LOAN_LIST.schema, LOAN_SQL, daily=True)
 
 
-class PeriodArguments(PageArguments):
-    """Filters by day, both ends included, and by the moment of the last change."""
+class ChangesArguments(PeriodArguments):
+    """Filters by member, by day, and by the moment of the last change."""
 
     member_id = fields.UUID()
-    date_from = fields.Date()
-    date_to = fields.Date()
-    updated_since = updated_since()
-
-    @validates_schema
-    def dates_in_order(self, data: dict[str, Any], **_: Any) -> None:
-        """A period that ends before it begins is a mistake, not an empty list."""
-        if "date_from" in data and "date_to" in data and data["date_from"] > data["date_to"]:
-            raise ValidationError("date_to is before date_from.", "date_to")
 
 
-class LoanArguments(PeriodArguments):
+class LoanArguments(ChangesArguments):
     """Filters of the loan list. Dates are application dates."""
 
     status = fields.String(validate=validate.OneOf([str(status) for status in LoanStatus]))
 
 
-class RepaymentArguments(PeriodArguments):
+class RepaymentArguments(ChangesArguments):
     """Filters of the repayment list. Dates are value dates."""
 
     loan_id = fields.UUID()
@@ -142,6 +134,7 @@ class LoanInFullAnswer(LoanAnswer):
     repayments = fields.List(fields.Nested(RepaymentAnswer), required=True)
     repayments_total = fields.Integer(required=True)
     repayments_url = fields.String(required=True)
+    as_of_position = fields.String()
 
 
 @blueprint.route("/loans")
@@ -158,15 +151,17 @@ def list_loans(arguments: dict[str, Any]) -> Response:
 @blueprint.route("/loans/<uuid:loan_id>")
 @requires(Permission.READ_LOANS)
 @revalidates
-@blueprint.arguments(QueryArguments(), location="query")
+@blueprint.arguments(AsOfArguments(), location="query")
 @blueprint.response(200, LoanInFullAnswer)
-def show_loan(_: dict[str, Any], loan_id: UUID) -> Response:
-    """One loan, with its schedule and its newest repayments."""
-    return fresh_answer(_IN_FULL, lambda: _in_full(loan_id))
+def show_loan(arguments: dict[str, Any], loan_id: UUID) -> Response:
+    """One loan, with its schedule and its newest repayments, now or as of a moment."""
+    as_of = asked_as_of(arguments)
+    if as_of is not None:
+        return _in_full(loan_id, past().loan(loan_id, as_of), as_of)
+    return fresh_answer(_IN_FULL, lambda: _in_full(loan_id, loan_in_full(services().pool, loan_id)))
 
 
-def _in_full(loan_id: UUID) -> Response:
-    found = loan_in_full(services().pool, loan_id)
+def _in_full(loan_id: UUID, found: LoanInFull | None, as_of: AsOf | None = None) -> Response:
     if found is None:
         raise LoanNotFound
     answer = found.loan | {
@@ -175,6 +170,9 @@ def _in_full(loan_id: UUID) -> Response:
         "repayments_total": found.repayments_total,
         "repayments_url": f"{blueprint.url_prefix}/repayments?loan_id={loan_id}",
     }
+    if as_of is not None:
+        answer["as_of_position"] = str(as_of.position)
+        answer["repayments_url"] += f"&as_of_position={as_of.position}"
     return Response(
         orjson.dumps(answer),
         content_type="application/json",

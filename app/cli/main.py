@@ -19,6 +19,7 @@ from app.cli.adoption import imports
 from app.cli.demo_data import demo_data
 from app.cli.document import openapi, public_schemas
 from app.cli.loan_products import loan_products
+from app.cli.past import history, replay
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
@@ -52,6 +53,8 @@ for command in (
     principals,
     projections,
     rebuild,
+    replay,
+    history,
     restored,
     export_member,
     erase_member,

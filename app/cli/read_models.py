@@ -140,7 +140,7 @@ def _rebuild(
             database_urls(services.settings).owner,
             reader,
             model,
-            report=_reporter(bar, task),
+            report=reporter(bar, task),
             cancelled=cancelled,
         )
 
@@ -161,7 +161,9 @@ def _rebuild(
     click.echo(f"{model.name} is rebuilt")
 
 
-def _reporter(bar: Progress, task: TaskID) -> Callable[[RebuildProgress], None]:
+def reporter(bar: Progress, task: TaskID) -> Callable[[RebuildProgress], None]:
+    """Shows how far it has come on a task of a progress bar."""
+
     def report(progress: RebuildProgress) -> None:
         bar.update(
             task,

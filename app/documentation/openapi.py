@@ -40,7 +40,7 @@ _WHEN = {
     403: "The key lacks the permission or may not come from this address; or this is plain http.",
     404: "There is no such thing.",
     405: "This address does not answer to this method.",
-    409: "A rule of the co-operative forbids it, or the first request with this key is under way.",
+    409: "A rule forbids it, or the first request with this Idempotency-Key is under way.",
     410: "The cursor or position was given before the books were restored from a backup.",
     413: "The body is too large.",
     415: "The body is not application/json.",
@@ -217,7 +217,8 @@ class _Operation:
             if parameter["schema"].get("type") == "array":
                 parameter["explode"] = False  # separated by commas
         names = {parameter["name"] for parameter in parameters}
-        self._takes_a_place = bool({"cursor", "after"} & names)
+        self._takes_a_place = bool({"cursor", "after", "as_of"} & names)
+        self._filters_the_past = "as_of" in names and bool({"status", "updated_since"} & names)
         if self._takes_idempotency_key:
             name = "IdempotencyKeyOptional" if self._key_optional else "IdempotencyKey"
             parameters.append({"$ref": f"#/components/parameters/{name}"})
@@ -237,6 +238,8 @@ class _Operation:
             found |= {400}
         if self._takes_a_place:
             found |= {410}
+        if self._filters_the_past:
+            found |= {409}
         if "requestBody" in self.told:
             found |= {413, 503} | ({400, 415, 422} if self.keyed else set())
         if self._takes_idempotency_key:

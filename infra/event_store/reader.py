@@ -79,7 +79,7 @@ class Batch:
     end: int
 
 
-_Row = tuple[int, str, str, bytes, str]
+Row = tuple[int, str, str, bytes, str]
 
 
 class LogReader:
@@ -150,11 +150,11 @@ class LogReader:
 
     def _wanted(
         self, after: int, limit: int, until: int, topics: frozenset[str]
-    ) -> tuple[list[_Row], int]:
+    ) -> tuple[list[Row], int]:
         """The wanted events among commits none of which is under way any more."""
         until = min(until, after + SETTLED_COMMITS_MAX * POSITIONS_PER_COMMIT)
         with borrowed(self._pool) as connection:
-            rows: list[_Row] = connection.execute(
+            rows: list[Row] = connection.execute(
                 _SELECT_TOPICS_AFTER,
                 (after, until, [*topics, Member.Erased.TOPIC], limit),
                 prepare=True,
@@ -165,7 +165,7 @@ class LogReader:
             last = connection.execute(_SELECT_LAST, (until,), prepare=True).fetchone()
         return rows, last[0] if last and last[0] else after
 
-    def _visible(self, after: int, limit: int, until: int) -> list[_Row]:
+    def _visible(self, after: int, limit: int, until: int) -> list[Row]:
         while True:
             # Known before the rows were read: another thread may learn more in the meantime.
             settled_below = self._settled_below
@@ -174,9 +174,9 @@ class LogReader:
             if len(safe) == len(rows) or not self._settle(rows[-1][0] // POSITIONS_PER_COMMIT):
                 return safe
 
-    def _fetch(self, after: int, limit: int, until: int) -> list[_Row]:
+    def _fetch(self, after: int, limit: int, until: int) -> list[Row]:
         with borrowed(self._pool) as connection:
-            rows: list[_Row] = connection.execute(
+            rows: list[Row] = connection.execute(
                 _SELECT_AFTER, (after, until, limit), prepare=True, binary=True
             ).fetchall()
         return rows if len(rows) < limit else _whole_commits(rows)[0]
@@ -184,7 +184,7 @@ class LogReader:
     def _settle(self, seen: int) -> bool:
         """Whether every number below `seen`, or a lower one noted before, is visible or dead."""
         with self._settling:
-            holders = self._holders()
+            holders = appends_under_way(self._pool)
             if not self._settles_below:
                 self._settles_below, self._waiting_for = seen, holders
             else:
@@ -195,50 +195,60 @@ class LogReader:
             self._settles_below = 0
             return True
 
-    def _holders(self) -> frozenset[str]:
-        with borrowed(self._pool) as connection:
-            rows = connection.execute(_SELECT_HOLDERS, (_APPEND_LOCK,), prepare=True).fetchall()
-        return frozenset(row[0] for row in rows)
-
-    def _decoded(self, rows: list[_Row], topics: frozenset[str] | None) -> list[RecordedEvent]:
+    def _decoded(self, rows: list[Row], topics: frozenset[str] | None) -> list[RecordedEvent]:
         if self._keys is not None:
             # From here on nobody erased is read in clear, though their key was in memory until now.
             self._keys.forget(UUID(row[1]) for row in rows if row[2] == Member.Erased.TOPIC)
         if topics is not None:
             rows = [row for row in rows if row[2] in topics]
-        if not rows:
-            return []
-        positions, stream_ids, row_topics, states, moments = zip(*rows, strict=True)
-        payloads = _payloads(row_topics, states)
-        events = list(map(RecordedEvent, positions, stream_ids, row_topics, payloads, moments))
-        self._open([n for n, topic in enumerate(row_topics) if topic in _PERSONAL], events)
-        return events
-
-    def _open(self, personal: list[int], events: list[RecordedEvent]) -> None:
-        """Put the personal fields of some of the events in clear."""
-        if not personal:
-            return
-        if self._keys is None:
-            for index in personal:
-                kind = _PERSONAL[events[index].topic]
-                events[index].data.update(dict.fromkeys(kind.PERSONAL_FIELDS))
-            return
-        streams = [UUID(events[index].stream_id) for index in personal]
-        kinds = [_PERSONAL[events[index].topic] for index in personal]
-        owners = [
-            key_owner(kind, events[index].data, stream_id)
-            for index, kind, stream_id in zip(personal, kinds, streams, strict=True)
-        ]
-        keys = self._keys.get_many(owners)
-        for index, kind, stream_id, owner in zip(personal, kinds, streams, owners, strict=True):
-            event = events[index]
-            try:
-                open_fields(kind, event.data, stream_id=stream_id, key=keys[owner])
-            except (InvalidTag, ValueError):
-                events[index] = event._replace(data=UnreadablePayload())
+        return decoded(rows, self._keys)
 
 
-def _before_first_hole(rows: list[_Row], after: int, settled_below: int) -> list[_Row]:
+def appends_under_way(pool: ConnectionPool) -> frozenset[str]:
+    """The virtual transactions that hold the append lock at this moment."""
+    with borrowed(pool) as connection:
+        rows = connection.execute(_SELECT_HOLDERS, (_APPEND_LOCK,), prepare=True).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def decoded(rows: list[Row], keys: PersonalKeys | None) -> list[RecordedEvent]:
+    """Rows of the log as events, their personal fields opened with these keys, or left null."""
+    if not rows:
+        return []
+    positions, stream_ids, row_topics, states, moments = zip(*rows, strict=True)
+    payloads = _payloads(row_topics, states)
+    events = list(map(RecordedEvent, positions, stream_ids, row_topics, payloads, moments))
+    _open([n for n, topic in enumerate(row_topics) if topic in _PERSONAL], events, keys)
+    return events
+
+
+def _open(
+    personal: list[int], events: list[RecordedEvent], personal_keys: PersonalKeys | None
+) -> None:
+    """Put the personal fields of some of the events in clear."""
+    if not personal:
+        return
+    if personal_keys is None:
+        for index in personal:
+            kind = _PERSONAL[events[index].topic]
+            events[index].data.update(dict.fromkeys(kind.PERSONAL_FIELDS))
+        return
+    streams = [UUID(events[index].stream_id) for index in personal]
+    kinds = [_PERSONAL[events[index].topic] for index in personal]
+    owners = [
+        key_owner(kind, events[index].data, stream_id)
+        for index, kind, stream_id in zip(personal, kinds, streams, strict=True)
+    ]
+    keys = personal_keys.get_many(owners)
+    for index, kind, stream_id, owner in zip(personal, kinds, streams, owners, strict=True):
+        event = events[index]
+        try:
+            open_fields(kind, event.data, stream_id=stream_id, key=keys[owner])
+        except (InvalidTag, ValueError):
+            events[index] = event._replace(data=UnreadablePayload())
+
+
+def _before_first_hole(rows: list[Row], after: int, settled_below: int) -> list[Row]:
     expected = after // POSITIONS_PER_COMMIT + 1
     if not rows or rows[-1][0] // POSITIONS_PER_COMMIT < settled_below:
         return rows
@@ -250,7 +260,7 @@ def _before_first_hole(rows: list[_Row], after: int, settled_below: int) -> list
     return rows
 
 
-def _whole_commits(rows: list[_Row]) -> tuple[list[_Row], int]:
+def _whole_commits(rows: list[Row]) -> tuple[list[Row], int]:
     """Rows without the last commit, which a limit may have cut in two, and where they end."""
     cut = rows[-1][0] // POSITIONS_PER_COMMIT
     while rows[-1][0] // POSITIONS_PER_COMMIT == cut:

@@ -17,8 +17,9 @@ from app.wiring import Services, database_urls
 from domain.api_keys.api_key import Permission
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
+from projections.filling import BATCH_EVENTS
 from projections.read_models import READ_MODELS
-from projections.rebuild import BATCH_EVENTS, Rebuild
+from projections.rebuild import Rebuild
 from tests.benchmarks.figures import Figure, medians
 from tests.benchmarks.history import make_history
 from tests.benchmarks.house import CAUSE, processes

@@ -234,6 +234,7 @@ class Premises:
         commands = (self.command(name) for name in COMMANDS)
         return [
             *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
+            ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),

@@ -55,6 +55,8 @@ _REFUSED_AS_NONSENSE = ["400", "401", "403", "404", "405", "413", "415", "422"]
 _RULES = (
     *("Give ", "The amount must", "Send either page or cursor", "This is not a cursor"),
     *("date_to is before", "A settlement is quoted"),
+    *("effective_to is before", "Send either date_to or effective_to"),
+    *("Send either as_of", "That lies in the future"),
 )
 _numbers = itertools.count(1)
 

@@ -97,7 +97,8 @@ def test_every_list_refuses_what_it_does_not_know_and_what_python_alone_would_re
     loosely = {"integer": ["1_0", " 5", "5.0"], "date": ["20260301"], "uuid": [some_id]}
     lists = list(queried(document))
     assert len(lists) >= 2
-    for path, parameters in lists:
+    for template, parameters in lists:
+        path = re.sub(r"\{[a-z_]+\}", str(premises.member_id), template)
         spoiled = [("misspelt", "1")]
         for parameter in parameters:
             schema = parameter["schema"]

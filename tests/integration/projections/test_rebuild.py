@@ -16,11 +16,12 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import EventStore
 from projections.contributions import CONTRIBUTION_LIST, CONTRIBUTIONS
+from projections.filling import RebuildStopped
 from projections.follower import pause, resume
 from projections.members import MEMBER_LIST, MEMBERS
 from projections.read_model import ReadModel
 from projections.read_models import READ_MODELS
-from projections.rebuild import AnotherRebuild, Comparison, Progress, Rebuild, RebuildStopped
+from projections.rebuild import AnotherRebuild, Comparison, Progress, Rebuild
 from tests.support.co_operative import CoOperative
 from tests.support.meanwhile import going_on
 
