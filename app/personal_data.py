@@ -14,6 +14,7 @@ from domain.contributions.account import MemberAccount
 from domain.dates import business_day
 from domain.errors import BrokenRule
 from domain.identities import account_id
+from domain.loans.lookup import loans_of
 from domain.members.commands import EraseMember
 from domain.members.handlers import member_of
 from domain.members.member import MemberStatus
@@ -96,9 +97,11 @@ def export_member(services: Services, cause: Cause, *, member_id: UUID) -> dict[
     account = unit.get(MemberAccount, account_id(member_id))
     held = PersonalData(services.pool, member_id)
     pushes, receipts = held.pushes(), held.receipts()
+    loans = loans_of(member_id, unit)
     streams = {
         "membership": [member_id],
         "account": [account.id],
+        "loans": [loan.id for loan in loans],
         "pushes": pushes,
         "receipts": receipts,
     }
@@ -112,6 +115,16 @@ def export_member(services: Services, cause: Cause, *, member_id: UUID) -> dict[
         "contributions": [
             {"id": contribution_id, **in_shillings(contribution)}
             for contribution_id, contribution in account.contributions.items()
+        ],
+        "loans": [
+            {
+                "id": str(loan.id),
+                "loan_number": loan.loan_number,
+                "status": loan.status,
+                "amount": text_from_cents(loan.amount_cents),
+                "balance": text_from_cents(loan.owed_cents),
+            }
+            for loan in loans
         ],
         "history": {
             name: [_told(services, row) for row in held.history(ids)]

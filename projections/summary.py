@@ -14,6 +14,7 @@ from datetime import date
 
 from psycopg_pool import ConnectionPool
 
+from domain.contributions.rules import OPENING_BALANCE
 from domain.loans.terms import Component
 from domain.money import text_from_cents
 from infra.event_store.reader import RecordedEvent
@@ -108,6 +109,8 @@ def _recovery_reversed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 
 def _contributed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
+    if data["payment_method"] == OPENING_BALANCE:
+        return  # nothing moved that day: it was brought along from older books
     rows["movements"].add(
         data["contribution_id"],
         kind=CONTRIBUTION,

@@ -348,12 +348,11 @@ def _changed(command: Any) -> Response:
 
 
 def _answer(loan: Loan) -> dict[str, Any]:
-    settled = loan.status in (LoanStatus.COMPLETED, LoanStatus.WRITTEN_OFF)
     return {
         "id": str(loan.id),
         "loan_number": loan.loan_number,
         "member_id": loan.member_id,
         "status": loan.status,
         "amount": text_from_cents(loan.amount_cents),
-        "balance": text_from_cents(0 if settled else loan.balance_cents),
+        "balance": text_from_cents(loan.owed_cents),
     }

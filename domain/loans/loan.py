@@ -124,6 +124,11 @@ class Loan(LoanBooks):
         return self.status in _OPEN
 
     @property
+    def owed_cents(self) -> int:
+        """What the member is asked for, due or not: nothing of a loan that was given up."""
+        return self.balance_cents if self.is_open else 0
+
+    @property
     def is_unsettled(self) -> bool:
         """Whether something is asked for, granted, owed, or given up and not recovered."""
         return self.takes_money or self.status in (LoanStatus.PENDING, LoanStatus.APPROVED)

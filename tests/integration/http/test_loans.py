@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.personal_data import export_member
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import LOANS
+from tests.support.co_operative import CAUSE
 
 BOOKS = "/daystar-accounting/v1"
 
@@ -196,3 +198,16 @@ def test_a_push_repays_the_loan_it_names(house, clerk, officer, applied):
     assert (repayment["amount"], repayment["payment_method"]) == ("1001.00", "mpesa")
     told = clerk.get(f"/daystar/v1/mpesa/transactions/{push.json['id']}").json
     assert (told["status"], told["loan_id"]) == ("succeeded", applied["id"])
+
+
+def test_what_is_held_of_a_person_includes_their_loans(house, clerk, officer, applied):
+    disbursed(clerk, officer, applied)
+    told = export_member(house.services, CAUSE, member_id=UUID(applied["member_id"]))
+    [loan] = told["loans"]
+    assert (loan["status"], loan["balance"]) == ("active", "30601.99")
+    assert [each["topic"] for each in told["history"]["loans"]] == [
+        "loan.applied",
+        "loan.approved",
+        "loan.disbursed",
+    ]
+    assert told["history"]["loans"][0]["purpose"] == "a water tank"

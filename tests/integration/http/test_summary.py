@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+from domain.contributions.commands import TakeOverBalances
+from domain.contributions.rules import ContributionType
 from domain.dates import business_day
 from domain.errors import DomainError
 from domain.loans.commands import ChargeFee, RestructureLoan, WriteOffLoan
@@ -280,3 +282,22 @@ def test_every_day_lies_in_one_period_of_each_length_and_periods_leave_no_gap():
         assert window(length, day, None, None) == held
     for edge in (date.min, date.max):
         assert all(period_of(edge, length).first <= edge for length in PeriodLength)
+
+
+def test_what_was_brought_from_older_books_is_no_money_that_came_in(house):
+    today = business_day(clock.now())
+    member = house.member()
+    house.co_operative.dispatch(
+        TakeOverBalances(
+            member_id=member,
+            balances_cents={ContributionType.MONTHLY: 9_000_00},
+            contribution_ids={ContributionType.MONTHLY: uuid4()},
+            as_of=today,
+            today=today,
+        )
+    )
+    house.contribution(member, amount_cents=2_000_00)
+    house.follow()
+    told = house.client("read_financial_summary").get(SUMMARY).json
+    assert told["financial_data"]["contributions"] == "2000.00"
+    assert told["member_data"]["active_members"] == 1
