@@ -43,7 +43,7 @@ NOT_TOLD = {
     "contributions": set(),
     "members": {
         *("first_name", "last_name", "email", "phone", "id_number"),
-        *("total_contributions", "share_capital"),  # the contributions say it
+        *("total_contributions", "share_capital", "updated_at"),  # the contributions say it
     },
 }
 FIRST = {
