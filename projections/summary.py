@@ -55,7 +55,13 @@ def _disbursed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         member_id=data["member_id"],
         amount=text_from_cents(data["amount_cents"]),
     )
-    rows["loans"].add(event.stream_id, balance=text_from_cents(data["after"]["balance_cents"]))
+    _taken_over(event, rows)
+
+
+def _taken_over(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
+    """Owed from now on; that it was paid out is of the older books."""
+    balance_cents = event.data["after"]["balance_cents"]
+    rows["loans"].add(event.stream_id, balance=text_from_cents(balance_cents))
 
 
 def _balance_changed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
@@ -138,7 +144,7 @@ SUMMARY = ReadModel(
         "account.contribution-received": _contributed,
         "account.contribution-reversed": _contribution_reversed,
         "loan.disbursed": _disbursed,
-        "loan.taken-over": _disbursed,
+        "loan.taken-over": _taken_over,
         "loan.repayment-received": _repaid,
         "loan.repayment-reversed": _repayment_reversed,
         "loan.repayments-reallocated": _reallocated,

@@ -47,17 +47,21 @@ SELECT stream_id, stream_version, topic, state FROM event_store.events
 WHERE stream_id IN (SELECT stream_id FROM library.streams) ORDER BY position
 """
 _ADD_MEMBER = """
-INSERT INTO library.members VALUES (%s, 0, %s, %s, %s, %s, %s, %s, %s, 'active', 0, 0)
+INSERT INTO library.members VALUES (%s, 0, %s, %s, %s, %s, %s, %s, %s, 'active', 0, 0, now())
 """
-_SET_CONTACT = "UPDATE library.members SET phone = %s, email = %s WHERE member_id = %s"
-_SET_TOTAL = "UPDATE library.members SET total_contributions = %s WHERE member_id = %s"
+_SET_CONTACT = (
+    "UPDATE library.members SET phone = %s, email = %s, updated_at = now() WHERE member_id = %s"
+)
+_SET_TOTAL = (
+    "UPDATE library.members SET total_contributions = %s, updated_at = now() WHERE member_id = %s"
+)
 _SET_SHARES = "UPDATE library.members SET share_capital = %s WHERE member_id = %s"
 _ADD_CONTRIBUTION = """
-INSERT INTO library.contributions VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'completed')
+INSERT INTO library.contributions VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'completed', now())
 """
-_REVERSE = "UPDATE library.contributions SET status = 'reversed' WHERE contribution_id = %s"
+_REVERSE = "UPDATE library.contributions SET status = 'reversed', updated_at = now() WHERE contribution_id = %s"
 _SET_REFERENCE = """
-UPDATE library.contributions SET payment_reference = %s WHERE contribution_id = ANY(%s::uuid[])
+UPDATE library.contributions SET payment_reference = %s, updated_at = now() WHERE contribution_id = ANY(%s::uuid[])
 """
 
 _Statement = tuple[str, tuple[object, ...]]
