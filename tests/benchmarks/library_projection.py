@@ -59,9 +59,13 @@ _SET_SHARES = "UPDATE library.members SET share_capital = %s WHERE member_id = %
 _ADD_CONTRIBUTION = """
 INSERT INTO library.contributions VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'completed', now())
 """
-_REVERSE = "UPDATE library.contributions SET status = 'reversed', updated_at = now() WHERE contribution_id = %s"
+_REVERSE = """
+UPDATE library.contributions SET status = 'reversed', updated_at = now()
+WHERE contribution_id = %s
+"""
 _SET_REFERENCE = """
-UPDATE library.contributions SET payment_reference = %s, updated_at = now() WHERE contribution_id = ANY(%s::uuid[])
+UPDATE library.contributions SET payment_reference = %s, updated_at = now()
+WHERE contribution_id = ANY(%s::uuid[])
 """
 
 _Statement = tuple[str, tuple[object, ...]]
