@@ -77,7 +77,7 @@ def measure(services: Services, *, port: int, data_directory: Path) -> list[Figu
             None,
         ),
         Figure(
-            "followed from the beginning by all four read models, events/s, beside reading alone",
+            "followed from the beginning by all read models, events/s, beside reading alone",
             followed,
             read,
             followed / read,
