@@ -11,7 +11,7 @@ from marshmallow import fields, validate
 from app.accounting.resources import PER_PAGE_MAX, PaginationAnswer
 from app.auth import requires, services
 from app.blueprint import Blueprint
-from app.fields import QueryArguments, StrictSchema
+from app.fields import QueryArguments, StrictSchema, Text
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
 from domain.event_catalogue import EVENTS
@@ -35,8 +35,8 @@ class EventArguments(QueryArguments):
     type = fields.String(
         validate=validate.OneOf(sorted(EVENTS)), metadata={"example": "loan.approved"}
     )
-    actor = fields.String(validate=validate.Length(1, WORD_LENGTH_MAX))
-    correlation_id = fields.String(validate=validate.Length(1, WORD_LENGTH_MAX))
+    actor = Text(validate=validate.Length(1, WORD_LENGTH_MAX))
+    correlation_id = Text(validate=validate.Length(1, WORD_LENGTH_MAX))
     recorded_from = fields.AwareDateTime(metadata={"example": "2026-11-23T06:00:00+00:00"})
     recorded_to = fields.AwareDateTime(metadata={"example": "2026-11-24T06:00:00+00:00"})
     position_from = fields.Integer(validate=validate.Range(0, POSITION_MAX))

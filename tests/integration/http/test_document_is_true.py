@@ -84,6 +84,7 @@ class Asking:
                 premises.house.services.keyring.callback_token("stk", premises.transaction_id)
             ],
         }
+        self.borrower = str(premises.borrower_id)
         self.owners = {str(premises.contribution_id): str(premises.member_id)}
         self._versions = self.house.versions()
 
@@ -155,6 +156,8 @@ class Asking:
         number = next(_numbers)
         if path.endswith("/reactivation") and name == "member_id":
             name = "suspended"
+        if path.endswith("/v1/loans") and name in ("member_id", "amount"):
+            return [self.borrower] if name == "member_id" else ["10000", "25000.50"]
         values = {
             "phone": [f"07{number:08d}", f"+2541{number:08d}"],
             "id_number": [f"{40_000_000 + number}"],

@@ -139,7 +139,11 @@ def test_a_cursor_is_good_for_its_own_question_and_not_after_a_restore(house, cl
 
 
 @pytest.mark.parametrize(
-    "query", ["type=loan.unknown", "stream_id=x", "recorded_from=2026-11-23", "order=up", "x=1"]
+    "query",
+    [
+        *("type=loan.unknown", "stream_id=x", "recorded_from=2026-11-23", "order=up", "x=1"),
+        *("actor=%00", "correlation_id=a%00b", "correlation_id=%0A"),
+    ],
 )
 def test_what_makes_no_sense_is_refused(premises, query):
     problem = assert_refused(premises.client.get(f"{EVENTS}?{query}"), 400, "rest_invalid_param")
