@@ -56,6 +56,8 @@ Try:
     -H "Idempotency-Key: try-$(date +%s)" '{url}/daystar/v1/mpesa/stk-push' \\
     -d '{{"member_id":"{member}","amount":"1500.00","payment_purpose":"monthly"}}'
   curl -s -H 'X-API-Key: {key}' '{url}/daystar-accounting/v1/loans?per_page=5'
+"""
+APPROVAL = """\
   curl -s -X POST -H 'X-API-Key: {approver}' -H 'Content-Type: application/json' \\
     '{url}/daystar/v1/loans/{loan}/approval' -d '{{}}'
 """
@@ -174,8 +176,9 @@ def _announce(settings: Settings, stop: threading.Event) -> None:
         demo = (
             " as a demo: simulated M-Pesa, invented members" if settings.mpesa_is_simulated else ""
         )
+        shown = BANNER if loan is None else BANNER + APPROVAL
         click.echo(
-            BANNER.format(
+            shown.format(
                 demo=demo,
                 url=settings.local_url,
                 key=keys.clerk,
@@ -194,11 +197,11 @@ def _free_member(services: Services) -> str:
     return str(row[0]) if row else "MEMBER_ID"
 
 
-def _loan_to_decide(services: Services) -> str:
-    """An application that waits for somebody's decision."""
+def _loan_to_decide(services: Services) -> str | None:
+    """An application that waits for somebody's decision; once decided, there is none to try."""
     with services.pool.connection() as connection:
         row = connection.execute(_LOAN_TO_DECIDE).fetchone()
-    return str(row[0]) if row else "LOAN_ID"
+    return str(row[0]) if row else None
 
 
 def _answers(url: str, stop: threading.Event) -> bool:
