@@ -574,7 +574,8 @@ class Loan(LoanBooks):
         """Say that the loan is completed, late or no longer late, when that is new."""
         on = today.isoformat()
         if not self.balance_cents:
-            self.trigger_event(self.Completed, member_id=self.member_id, completed_on=on)
+            if self.is_open:
+                self.trigger_event(self.Completed, member_id=self.member_id, completed_on=on)
             return
         overdue_cents = self.overdue_cents(today)
         if not overdue_cents:

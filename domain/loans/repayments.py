@@ -22,6 +22,8 @@ from domain.loans.handlers import REASON_LENGTH_MAX, payment_reference
 from domain.loans.loan import Loan, LoanStatus
 from domain.loans.lookup import loan_of
 from domain.loans.standing import SURPLUS
+from domain.members.errors import MemberHasExited
+from domain.members.handlers import member_of
 from domain.mpesa.suspense import return_to_suspense
 from domain.store import AggregateStore, Key
 from domain.words import one_line
@@ -106,6 +108,8 @@ def reverse_repayment(command: ReverseRepayment, store: AggregateStore) -> Loan:
     """Undo a repayment. What M-Pesa brought goes back to suspense: the money is still here."""
     reason = one_line(command.reason, "reason", length_max=REASON_LENGTH_MAX)
     loan = loan_of(command.loan_id, store)
+    if not member_of(UUID(loan.member_id), store).belongs:
+        raise MemberHasExited  # who left owes nothing, and their account is closed
     before = _surpluses(loan)
     undone = loan.reverse(
         repayment_id=str(command.repayment_id), reason=reason, today=command.today

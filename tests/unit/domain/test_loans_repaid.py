@@ -32,7 +32,7 @@ from domain.loans.errors import (
 )
 from domain.loans.loan import Loan
 from domain.members.commands import ExitMember
-from domain.members.errors import LoansStillOwed
+from domain.members.errors import LoansStillOwed, MemberHasExited
 from tests.support.co_operative import TODAY
 from tests.support.push_states import account
 
@@ -263,6 +263,18 @@ def test_the_surplus_alone_is_taken_back_from_the_deposits(co_operative):
     assert account(co_operative, member).balances_cents[ContributionType.MONTHLY] == 0
 
 
+def test_a_loan_that_stays_repaid_is_completed_once(co_operative):
+    loan_id = co_operative.loan(product_code=co_operative.product(**ZERO_INTEREST))
+    first = co_operative.repayment(loan_id, 1_000_00)
+    co_operative.repayment(loan_id, 31_000_00)
+    before = loaded(co_operative, loan_id).version
+    co_operative.undo_repayment(loan_id, first)
+    loan = loaded(co_operative, loan_id)
+    assert (loan.status, loan.balance_cents) == ("completed", 0)
+    # The other repayment's new parts, and the reversal; nothing more was completed.
+    assert loan.version == before + 2
+
+
 # A day passes
 
 
@@ -357,3 +369,6 @@ def test_nobody_leaves_who_owes_or_may_come_to_owe(co_operative):
         co_operative.dispatch(leave)
     co_operative.repayment(loan_id, 30_000_00)
     co_operative.dispatch(leave)
+    repayment = next(iter(loaded(co_operative, loan_id).repayments))
+    with pytest.raises(MemberHasExited):
+        co_operative.undo_repayment(loan_id, repayment)
