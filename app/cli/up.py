@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import click
 import requests
@@ -21,10 +22,13 @@ from app.wiring import (
     house_lock,
     open_keyring,
 )
+from infra import clock
 from infra.logs import configure_logs
 from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.settings import Settings, SettingsError, read_settings
 from infra.supervisor import ChildSpec, Supervisor
+from projections.read_models import READ_MODELS
+from projections.status import follower_status
 
 READY_SECONDS_MAX = 90.0
 DATABASE_LOOK_SECONDS = 0.5
@@ -168,7 +172,7 @@ def _announce(settings: Settings, stop: threading.Event) -> None:
         services = Services(settings, pool_size=2)
         try:
             keys = load_demo(services)
-            if not _answers(f"{settings.local_url}/readyz", stop):
+            if not _until(lambda: _read_models_are_up(services), stop, "read models"):
                 return
             member, loan = _free_member(services), _loan_to_decide(services)
         finally:
@@ -204,16 +208,29 @@ def _loan_to_decide(services: Services) -> str | None:
     return str(row[0]) if row else None
 
 
+def _read_models_are_up(services: Services) -> bool:
+    """Whether what is shown to try can be chosen: a row may still be about to change."""
+    followers = follower_status(services.pool, READ_MODELS.values(), now=clock.now())
+    return not any(follower.events_behind for follower in followers)
+
+
 def _answers(url: str, stop: threading.Event) -> bool:
-    deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline and not stop.is_set():
+    def ready() -> bool:
         try:
             answer = requests.get(url, timeout=2)
-            if answer.ok and answer.json().get("status") != "degraded":
-                return True
+            return answer.ok and answer.json().get("status") != "degraded"
         except (requests.RequestException, ValueError):
-            pass
+            return False
+
+    return _until(ready, stop, url)
+
+
+def _until(ready: Callable[[], bool], stop: threading.Event, what: str) -> bool:
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline and not stop.is_set():
+        if ready():
+            return True
         stop.wait(0.1)
     if not stop.is_set():
-        _log.error("not_ready_in_time", url=url, seconds=READY_SECONDS_MAX)
+        _log.error("not_ready_in_time", what=what, seconds=READY_SECONDS_MAX)
     return False
