@@ -258,16 +258,18 @@ def issue_key(
         PRINCIPAL_NAME, " ".join(name.split()).casefold()
     )
     principal_id = found[0] if found else uuid4()
-    if not found:
-        dispatch(
-            services.store,
-            AddPrincipal(principal_id, name, PrincipalKind.SYSTEM, (Role.OPERATOR,), 0),
-            cause,
-        )
     key_id, key = uuid4(), new_api_key()
-    granted = tuple(Permission(permission) for permission in permissions)
     command = IssueApiKey(
-        key_id, principal_id, granted, key_sha256(key), clock.now(), addresses, expires_at
+        key_id,
+        principal_id,
+        tuple(Permission(permission) for permission in permissions),
+        key_sha256(key),
+        clock.now(),
+        addresses,
+        expires_at,
+        new_principal=None
+        if found
+        else AddPrincipal(principal_id, name, PrincipalKind.SYSTEM, (Role.OPERATOR,), 0),
     )
     dispatch(services.store, command, cause)
     return key_id, key

@@ -15,6 +15,7 @@ from domain.api_keys.api_key import (
     Permission,
 )
 from domain.errors import InvalidInput
+from domain.principals.principal import AddPrincipal, add_principal
 from domain.store import AggregateStore, Key
 
 ADDRESSES_MAX = 50
@@ -25,6 +26,7 @@ class IssueApiKey:
     """Give a principal a key. Only the key's SHA-256 comes this far.
 
     It opens from the networks in `addresses` (CIDR; none means from anywhere) until `expires_at`.
+    Who is not known yet is added in the same append: a refused key leaves nobody behind.
     """
 
     key_id: UUID
@@ -34,6 +36,7 @@ class IssueApiKey:
     now: datetime
     addresses: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    new_principal: AddPrincipal | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def issue_api_key(command: IssueApiKey, store: AggregateStore) -> ApiKey:
         raise InvalidInput("permissions", "Give the key at least one permission.")
     if command.expires_at is not None and command.expires_at <= command.now:
         raise InvalidInput("expires_at", "The key would have expired already.")
+    if command.new_principal is not None:
+        add_principal(command.new_principal, store)
     key = ApiKey.issue(
         key_id=command.key_id,
         principal_id=command.principal_id,

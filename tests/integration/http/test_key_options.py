@@ -101,7 +101,13 @@ def test_rotation_keeps_the_networks_and_the_end(premises):
 )
 def test_what_is_no_network_is_refused(premises, addresses):
     with premises.house.unchanged(), pytest.raises(InvalidInput, match="CIDR"):
-        issued(premises.house, addresses=addresses)
+        issue_key(
+            premises.house.services,
+            CAUSE,
+            name="Nobody yet",
+            permissions=("read_members",),
+            addresses=addresses,
+        )
 
 
 def test_too_many_networks_and_an_end_in_the_past_are_refused(premises):
