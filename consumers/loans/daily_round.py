@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from domain.dates import business_day
 from domain.errors import DomainError
 from domain.loans.commands import AssessLoan
-from domain.loans.loan import DUE_SOON_DAYS, Loan
+from domain.loans.loan import DUE_SOON_DAYS
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import Contention
@@ -99,12 +99,9 @@ class DailyRound:
     def _assess(self, loan_id: UUID, day: date) -> None:
         cause = Cause("system:schedule", str(loan_id), f"daily-round:{day}")
         try:
-            version = -1
             for _ in range(_LOOKS_MAX):
-                loan: Loan = dispatch(self._store, AssessLoan(loan_id, day), cause)
-                if loan.version == version:
+                if dispatch(self._store, AssessLoan(loan_id, day), cause):
                     break
-                version = loan.version
         except (DomainError, Contention) as error:
             # One loan holds up no other; tomorrow's round looks at it again.
             _log.warning("loan_not_assessed", loan_id=str(loan_id), error=type(error).__name__)

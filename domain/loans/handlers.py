@@ -210,12 +210,15 @@ def write_off_loan(command: WriteOffLoan, store: AggregateStore) -> Loan:
     return loan
 
 
-def assess_loan(command: AssessLoan, store: AggregateStore) -> Loan:
-    """Say what a new day brings to a loan. Said again on the same day, nothing."""
+def assess_loan(command: AssessLoan, store: AggregateStore) -> bool:
+    """Say what a new day brings to a loan. Answers whether that was all.
+
+    Said again on the same day, nothing.
+    """
     loan = loan_of(command.loan_id, store)
-    loan.assess(command.today)
+    is_all = loan.assess(command.today)
     store.save(loan)
-    return loan
+    return is_all
 
 
 def payment_reference(text: str) -> str:

@@ -382,17 +382,19 @@ class Loan(LoanBooks):
         self.latest_on = max(self.latest_on, charged_on)
         self.assign(after)
 
-    def assess(self, today: date) -> None:
+    def assess(self, today: date) -> bool:
         """Say what a new day brings: penalties, lateness, an instalment that falls due soon.
 
-        After years without a look, only as far as one commit can carry; ask again for the rest.
+        Answers whether that was all: after years without a look it goes only as far as one commit
+        can carry.
         """
         if not self.is_open:
-            return
+            return True
         now = self.standing()
         now.assess(today)
         days = sorted(penalty["charged_on"] for _, _, penalty in self.penalties_changed(now.lines))
-        if len(days) > PENALTIES_AT_ONCE_MAX:
+        is_all = len(days) <= PENALTIES_AT_ONCE_MAX
+        if not is_all:
             today = date.fromisoformat(days[PENALTIES_AT_ONCE_MAX])
             now = self.standing()
             now.assess(today)
@@ -402,6 +404,7 @@ class Loan(LoanBooks):
         for line in self.lines:
             if line["number"] > self.due_soon_told and today.isoformat() <= line["due_on"] <= soon:
                 self._tell_due_soon(line)
+        return is_all
 
     def settlement(self, on: date, *, today: date) -> Quote:
         """What would settle the loan on a day from today on. Raises LoanNotOpen."""
