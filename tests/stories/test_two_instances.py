@@ -22,10 +22,11 @@ import pytest
 
 import app.cli.up as starting
 from domain.api_keys.handlers import RevokeApiKey
+from infra.errors import SettingsError
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
 from infra.keyring import new_master_key
-from infra.settings import SettingsError, read_settings
+from infra.settings import read_settings
 from tests.support.databases import Databases
 from tests.support.meanwhile import going_on
 from tests.support.running_house import MEMBERS, RunningHouse, end, running_house

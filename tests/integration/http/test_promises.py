@@ -12,7 +12,7 @@ import pytest
 
 from domain.loans.schedule import schedule
 from domain.loans.terms import LoanTerms
-from domain.mpesa.handlers import Outcome
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.stk_push import PushPurpose
 from tests.integration.http.house import (
     CONTRIBUTIONS,
