@@ -10,6 +10,7 @@ from domain.contributions import commands as contribution_commands
 from domain.contributions import handlers as contributions
 from domain.loans import commands as loan_commands
 from domain.loans import handlers as loans
+from domain.loans import payouts as loan_payouts
 from domain.loans import repayments, take_over
 from domain.members import commands as member_commands
 from domain.members import handlers as members
@@ -33,6 +34,7 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     loan_commands.ApproveLoan: loans.approve_loan,
     loan_commands.DeclineLoan: loans.decline_loan,
     loan_commands.DisburseLoan: loans.disburse_loan,
+    loan_commands.PayOutLoan: loan_payouts.pay_out_loan,
     loan_commands.TakeOverLoan: take_over.take_over_loan,
     loan_commands.RecordRepayment: repayments.record_repayment,
     loan_commands.ReverseRepayment: repayments.reverse_repayment,

@@ -45,3 +45,8 @@ def short_code_id(short_code: str) -> UUID:
 def reversal_id(receipt_number: str) -> UUID:
     """The reversal of a receipt: one for each."""
     return uuid5(_DAYSTAR, f"mpesa-reversal/{receipt_number.strip().upper()}")
+
+
+def payout_id(source_id: UUID, *, number: int) -> UUID:
+    """The nth payout for one loan or refund: known again by whoever asks for it again."""
+    return uuid5(_DAYSTAR, f"payout/{source_id}/{number}")

@@ -45,79 +45,70 @@ class LoanOfAnotherMember(BrokenRule):
     code = "loan_of_another_member"
 
 
-class ReceiptNotFound(NotFound):
-    """There is no receipt with this id."""
+class PayoutNotFound(NotFound):
+    """There is no payout with this id."""
 
-    code = "receipt_not_found"
-
-
-class NoSuchProposal(NotFound):
-    """This proposal does not wait for anybody: it was decided or withdrawn, or never made."""
-
-    code = "proposal_not_found"
+    code = "payout_not_found"
 
 
-class ProposalWaits(BrokenRule):
-    """A proposal for this money waits already; let it be confirmed, rejected or withdrawn first."""
+class LaneNotFound(NotFound):
+    """Nothing was ever paid out from this short code."""
 
-    code = "proposal_waits"
-
-
-class NotSoMuchInSuspense(BrokenRule):
-    """What is in suspense has changed, or nothing is; look at the receipt again."""
-
-    code = "suspense_changed"
-
-
-class NotAllInSuspense(BrokenRule):
-    """Only a whole receipt can be reversed, and a part of this one is not in suspense."""
-
-    code = "receipt_partly_placed"
-
-
-class SettledOtherwise(BrokenRule):
-    """This money going back was settled in another way before."""
-
-    code = "settled_otherwise"
-
-
-class MakerOnlyWithdraws(BrokenRule):
-    """Only whoever made a proposal can withdraw it; others confirm or reject it."""
-
-    code = "not_the_maker"
-
-
-class PushAwaitsReceipt(BrokenRule):
-    """A payment of this member and amount was posted already and awaits its receipt.
-
-    If this is its receipt, assign it to that payment; else the money would be posted twice.
-    """
-
-    code = "push_awaits_receipt"
-
-    def __init__(self, push_id: str) -> None:
-        super().__init__(
-            f"The payment {push_id} of the same member and amount was posted by query and awaits"
-            " its receipt. If this is it, assign the receipt to that transaction."
-        )
-
-
-class PushHasReceipt(BrokenRule):
-    """This payment has its receipt already, or is for another amount."""
-
-    code = "push_not_matching"
-
-
-class NoPhoneToRefund(BrokenRule):
-    """The payer's number was not told in plain; give the number to refund to."""
-
-    code = "no_phone_to_refund"
+    code = "lane_not_found"
 
 
 class NotWholeShillings(BrokenRule):
     """M-Pesa moves whole shillings only."""
 
     code = "not_whole_shillings"
+
+
+class PayoutOutsideLimits(BrokenRule):
+    """M-Pesa pays out from KES 10 to KES 250,000 at a time."""
+
+    code = "payout_outside_limits"
+
+
+class DisbursementAboveMpesaLimit(BrokenRule):
+    """By M-Pesa a loan is paid out up to KES 500,000; pay larger sums out through the bank."""
+
+    code = "disbursement_above_mpesa_limit"
+
+
+class ReversedBefore(BrokenRule):
+    """The reversal of this receipt was asked for before; refund the money instead."""
+
+    code = "reversed_before"
+
+
+class PayoutReceiptKnown(BrokenRule):
+    """Another payout has this receipt number."""
+
+    code = "payout_receipt_known"
+
+
+class PayoutNotUnderReview(BrokenRule):
+    """This payout is not under review: it settles by itself, or has."""
+
+    code = "payout_not_under_review"
+
+
+class NothingProposed(BrokenRule):
+    """Nobody has proposed what became of this payout."""
+
+    code = "nothing_proposed"
+
+
+class ProposerMayNotConfirm(BrokenRule):
+    """Another person must confirm: nobody confirms what they proposed."""
+
+    code = "proposer_may_not_confirm"
+
+
+class LaneNotStopped(BrokenRule):
+    """Payouts from this short code are not stopped."""
+
+    code = "lane_not_stopped"
 
 
 class CannotAskAgain(BrokenRule):
