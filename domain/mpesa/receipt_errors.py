@@ -60,8 +60,8 @@ class PushAwaitsReceipt(BrokenRule):
         )
 
 
-class PushHasReceipt(BrokenRule):
-    """This payment has its receipt already, or is for another amount."""
+class PushNotMatching(BrokenRule):
+    """This payment has its receipt already, failed for certain, or is for another amount."""
 
     code = "push_not_matching"
 
@@ -70,3 +70,15 @@ class NoPhoneToRefund(BrokenRule):
     """The payer's number was not told in plain; give the number to refund to."""
 
     code = "no_phone_to_refund"
+
+
+class ShortCodeUnknown(BrokenRule):
+    """It is not known which short code was paid; refund the money instead."""
+
+    code = "short_code_unknown"
+
+
+class NobodyPaysOut(BrokenRule):
+    """No short code may pay out; nothing can be refunded by M-Pesa."""
+
+    code = "nobody_pays_out"
