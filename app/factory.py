@@ -23,7 +23,16 @@ from app.callbacks import mpesa as callbacks
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
-from app.operations import contributions, events, loans, members, mpesa
+from app.operations import (
+    contributions,
+    events,
+    loans,
+    members,
+    mpesa,
+    receipts,
+    set_aside,
+    suspense,
+)
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
 from infra import clock
@@ -36,7 +45,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_ACTS = (members, contributions, loans, mpesa, events)
+_ACTS = (members, contributions, loans, mpesa, receipts, suspense, set_aside, events)
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
