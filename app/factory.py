@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from app.accounting import changes, resources, summary
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
+from app.callbacks.fast_lane import REQUEST_ID, FastLane
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
@@ -49,7 +49,6 @@ _ACTS = (members, contributions, loans, mpesa, receipts, suspense, set_aside, ev
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger()
 
 
@@ -75,7 +74,7 @@ def create_app(services: Services) -> Flask:
     register_problem_handlers(app)
     app.before_request(_begin)
     app.after_request(_end)
-    app.wsgi_app = _Alias(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _Alias(FastLane(app.wsgi_app, services))  # type: ignore[method-assign]
     if services.settings.proxy_hops:
         hops = services.settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -104,7 +103,7 @@ class _Alias:
 def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-Id", "")
-    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    g.request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
     clear_contextvars()  # the thread has served others before
     bind_contextvars(request_id=g.request_id, correlation_id=g.request_id)
     if not request.is_secure and not is_loopback(request.remote_addr):

@@ -24,8 +24,10 @@ from infra.callbacks import BODY_BYTES_MAX
 blueprint = Blueprint(
     "callbacks", __name__, url_prefix="/hooks", description="What Safaricom tells us; only it asks."
 )
-_ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
-_SUCCESS = b'{"ResultCode":0,"ResultDesc":"Success"}'
+ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
+SUCCESS = b'{"ResultCode":0,"ResultDesc":"Success"}'
+STORING_FAILED = "daystar.storing_failed"
+"""Where `fast_lane` leaves why it could not store a callback: it has tried long enough."""
 _ANYTHING = {
     "description": "As Safaricom writes it.",
     "required": True,
@@ -65,7 +67,7 @@ def stk_callback(token: str) -> Response:
     stored before it is read.
     """
     _store("stk", _subject("stk", token))
-    return Response(_ACCEPTED, content_type="application/json")
+    return Response(ACCEPTED, content_type="application/json")
 
 
 @blueprint.route("/c2b/<token>/confirmation", methods=["POST"])
@@ -78,7 +80,7 @@ def paybill_confirmation(token: str) -> Response:
     """
     # What it is about is known once it is read; until then its thread is this request.
     _store("c2b", _subject("c2b", token), correlation_id=g.request_id)
-    return Response(_SUCCESS, content_type="application/json")
+    return Response(SUCCESS, content_type="application/json")
 
 
 @blueprint.route("/c2b/<token>/validation", methods=["POST"])
@@ -107,6 +109,8 @@ def _subject(kind: str, token: str) -> UUID:
 def _store(kind: str, subject_id: UUID, *, correlation_id: str | None = None) -> None:
     correlation_id = correlation_id or str(subject_id)
     bind_contextvars(correlation_id=correlation_id)
+    if STORING_FAILED in request.environ:
+        raise request.environ[STORING_FAILED]
     services().callbacks.store(
         kind=kind,
         subject_id=subject_id,

@@ -73,7 +73,7 @@ def test_a_word_behind_it_says_what_the_money_is_for(co_operative):
     known = co_operative.load(Member, member).member_number
     paid(co_operative, f"{known}-R", amount_cents=1_000_00)
     assert placed(co_operative, member)[FEE] == 1_000_00
-    rules = AccountRules(suffixes={"HISA": PushPurpose.SHARE_CAPITAL})
+    rules = AccountRules(words=(("HISA", PushPurpose.SHARE_CAPITAL),))
     paid(co_operative, f"{known} hisa", rules=rules)
     assert placed(co_operative, member)[SHARES] == 2_000_00
 
