@@ -185,7 +185,7 @@ class Rebuild:
             self._rename(cursor, self._shadow, self._live)
             cursor.execute(
                 "UPDATE followers.followers SET state = 'following', error = NULL,"
-                " error_position = NULL, stopped_at = NULL WHERE name = %s",
+                " error_position = NULL, stopped_at = NULL WHERE name = %s AND state = 'stopped'",
                 (self._model.name,),
             )
         self._tell("swapped", position)

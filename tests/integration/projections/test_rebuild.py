@@ -248,3 +248,13 @@ def test_a_held_read_model_stands_still_until_it_is_let_go(
     resume(pool, "members")
     follower.catch_up()
     assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 1
+
+
+def test_a_held_read_model_that_is_rebuilt_is_still_held(
+    co_operative: CoOperative, pool: ConnectionPool, rebuild: Callable[..., Comparison]
+) -> None:
+    pause(pool, "members")
+    rebuild(MEMBERS)
+    co_operative.member()
+    co_operative.follower().catch_up()
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 0
