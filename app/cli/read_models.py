@@ -65,7 +65,10 @@ def pause(name: str) -> None:
     Example: daystar projections pause members
     """
     with administrator() as (services, _):
-        pause_projection(services.pool, name)
+        if not pause_projection(services.pool, name):
+            raise click.ClickException(
+                f"{name} has stopped by itself, and stays so: `daystar status` says why."
+            )
     click.echo(f"{name} is held; `daystar projections resume {name}` lets it go on")
 
 
