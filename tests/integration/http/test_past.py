@@ -26,7 +26,7 @@ DUE_IN_PAST = timedelta(days=400)
 
 @pytest.fixture
 def borrower(house):
-    member_id = house.member(registered_on=TODAY)  # the day on which the loan is asked for
+    member_id = house.member()
     house.contribution(member_id, amount_cents=20_000_00)
     return member_id
 
