@@ -25,6 +25,9 @@ FROZEN_TOPICS = (
     "account.contribution-received",
     "account.contribution-reversed",
     "account.opened",
+    "account.refund-held",
+    "account.refund-paid",
+    "account.refund-returned",
     "api-key.issued",
     "api-key.revoked",
     "api-key.rotated",
@@ -39,6 +42,9 @@ FROZEN_TOPICS = (
     "loan.disbursed",
     "loan.fee-charged",
     "loan.instalment-due-soon",
+    "loan.part-paid",
+    "loan.payout-failed",
+    "loan.payout-started",
     "loan.penalty-charged",
     "loan.penalty-reversed",
     "loan.recovery-received",
@@ -93,6 +99,11 @@ FROZEN_TOPICS = (
     "receipt.placed-on-loan",
     "receipt.received",
     "receipt.suspended",
+    "refund.confirmed",
+    "refund.paid",
+    "refund.proposed",
+    "refund.rejected",
+    "refund.returned",
 )
 JSON_TYPES = {
     "str": (str,),
@@ -101,6 +112,7 @@ JSON_TYPES = {
     "int | None": (int, type(None)),
     "bool": (bool,),
     "list[str]": (list,),
+    "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, int]": (dict,),
     "dict[str, dict[str, int]]": (dict,),
@@ -109,6 +121,8 @@ TAKEN_AFTER = {
     "account.contribution-reversed": "account.contribution-received",
     "loan.repayment-reversed": "loan.repayment-received",
     "loan.recovery-reversed": "loan.recovery-received",
+    "account.refund-paid": "account.refund-held",
+    "account.refund-returned": "account.refund-held",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))
