@@ -21,11 +21,11 @@ from domain.money import cents_from_text
 from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
+from infra.mpesa.payout_settings import PayoutSettings, payout_settings
 from infra.mpesa.settings import (
     MpesaPatience,
     mpesa_credentials,
     mpesa_patience,
-    paying_short_code,
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
@@ -71,8 +71,8 @@ class Settings:
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
-    mpesa_pays_from: str | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
+    payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
     def is_demo(self) -> bool:
@@ -179,8 +179,8 @@ def _settings(variables: Variables) -> Settings:
             is_production=environment is Environment.PRODUCTION,
             simulator_port=simulator_port,
         ),
-        mpesa_pays_from=paying_short_code(variables),
         patience=mpesa_patience(variables),
+        payouts=payout_settings(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
         ),
