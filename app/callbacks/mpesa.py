@@ -22,8 +22,8 @@ from infra.callbacks import BODY_BYTES_MAX
 blueprint = Blueprint(
     "callbacks", __name__, url_prefix="/hooks", description="What Safaricom tells us; only it asks."
 )
-_ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
-_ANYTHING = {
+ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
+ANYTHING = {
     "description": "As Safaricom writes it.",
     "required": True,
     "content": {"application/json": {"schema": {}}},
@@ -39,7 +39,7 @@ class AcceptedAnswer(StrictSchema):
 
 
 @blueprint.route("/stk/<token>", methods=["POST"])
-@blueprint.doc(requestBody=_ANYTHING)
+@blueprint.doc(requestBody=ANYTHING)
 @blueprint.response(200, AcceptedAnswer)
 def stk_callback(token: str) -> Response:
     """Store what Safaricom says of a push, and say thank you.
@@ -47,11 +47,11 @@ def stk_callback(token: str) -> Response:
     The address is told to Safaricom with each push and nobody else knows it. Whatever is said is
     stored before it is read.
     """
-    _store("stk", _subject("stk", token))
-    return Response(_ACCEPTED, content_type="application/json")
+    store("stk", subject("stk", token), limited_body())
+    return Response(ACCEPTED, content_type="application/json")
 
 
-def _subject(kind: str, token: str) -> UUID:
+def subject(kind: str, token: str) -> UUID:
     """Whose callback this is. A token that we did not make costs no database work."""
     subject_id = services().keyring.callback_subject(kind, token)
     if subject_id is None:
@@ -60,19 +60,21 @@ def _subject(kind: str, token: str) -> UUID:
     return subject_id
 
 
-def _store(kind: str, subject_id: UUID) -> None:
+def store(kind: str, subject_id: UUID, body: bytes) -> None:
+    """Keep it durably before anything reads it."""
     correlation_id = str(subject_id)
     bind_contextvars(correlation_id=correlation_id)
     services().callbacks.store(
         kind=kind,
         subject_id=subject_id,
-        body=_limited_body(),
+        body=body,
         source_address=request.remote_addr or "",
         correlation_id=correlation_id,
     )
 
 
-def _limited_body() -> bytes:
+def limited_body() -> bytes:
+    """What was sent, if it is no larger than anything Safaricom says."""
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem(413, "body_too_large", "The body is too large.")
     body = request.get_data(cache=False)
