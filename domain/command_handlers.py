@@ -22,6 +22,7 @@ from domain.mpesa import (
     payout_results,
     payout_review,
     payout_sending,
+    receipts,
     sending,
 )
 from domain.principals import principal as principals
@@ -53,6 +54,8 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     loan_commands.WriteOffLoan: loans.write_off_loan,
     loan_commands.AssessLoan: loans.assess_loan,
     mpesa_commands.RequestPush: mpesa.request_push,
+    mpesa_commands.RetryPush: mpesa.retry_push,
+    mpesa_commands.RecordReceipt: receipts.record_receipt,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
     sending.StartSending: sending.start_sending,

@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     PAYOUT_UNDER_REVIEW = "payout_is_under_review"
     PAYOUT_OF_OTHER_AMOUNT = "paid_another_amount"
     RECEIPT_OF_ANOTHER_PAYOUT = "receipt_belongs_to_another_payout"
+    POSTED_APART = "receipt_and_push_were_each_posted"
+    OTHER_SHORT_CODE = "tells_of_another_short_code"
 
     @property
     def needs_a_person(self) -> bool:
@@ -43,5 +45,7 @@ _NEEDS_A_PERSON = frozenset(
         Outcome.PAYOUT_UNDER_REVIEW,
         Outcome.PAYOUT_OF_OTHER_AMOUNT,
         Outcome.RECEIPT_OF_ANOTHER_PAYOUT,
+        Outcome.POSTED_APART,
+        Outcome.OTHER_SHORT_CODE,
     }
 )

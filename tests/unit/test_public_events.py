@@ -27,7 +27,7 @@ OF_THE_CONTRACT = {
 }
 STREAM = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a99"
 OPENINGS = {
-    "push": "push.requested.v2",
+    "push": "push.requested.v3",
     "receipt": "receipt.received.v1",
     "payout": "payout.requested.v1",
 }
