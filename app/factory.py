@@ -19,6 +19,7 @@ from app.accounting import changes, resources, summary
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
+from app.callbacks import payouts as payout_callbacks
 from app.callbacks.fast_lane import REQUEST_ID, FastLane
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
@@ -29,7 +30,9 @@ from app.operations import (
     loans,
     members,
     mpesa,
+    payouts,
     receipts,
+    refunds,
     set_aside,
     suspense,
 )
@@ -45,7 +48,11 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_ACTS = (members, contributions, loans, mpesa, receipts, suspense, set_aside, events)
+_ACTS = (
+    *(members, contributions, refunds, loans),
+    *(mpesa, receipts, suspense, set_aside, payouts, events),
+)
+_CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -66,7 +73,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    doors = (*_ACCOUNTING, *_ACTS, callbacks, *_OF_THE_HOUSE)
+    doors = (*_ACCOUNTING, *_ACTS, *_CALLBACKS, *_OF_THE_HOUSE)
     for blueprint in dict.fromkeys(door.blueprint for door in doors):
         api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)

@@ -28,7 +28,7 @@ ACCEPTED = b'{"ResultCode":0,"ResultDesc":"Accepted"}'
 SUCCESS = b'{"ResultCode":0,"ResultDesc":"Success"}'
 STORING_FAILED = "daystar.storing_failed"
 """Where `fast_lane` leaves why it could not store a callback: it has tried long enough."""
-_ANYTHING = {
+ANYTHING = {
     "description": "As Safaricom writes it.",
     "required": True,
     "content": {"application/json": {"schema": {}}},
@@ -58,7 +58,7 @@ class ValidationAnswer(StrictSchema):
 
 
 @blueprint.route("/stk/<token>", methods=["POST"])
-@blueprint.doc(requestBody=_ANYTHING)
+@blueprint.doc(requestBody=ANYTHING)
 @blueprint.response(200, AcceptedAnswer)
 def stk_callback(token: str) -> Response:
     """Store what Safaricom says of a push, and say thank you.
@@ -66,12 +66,12 @@ def stk_callback(token: str) -> Response:
     The address is told to Safaricom with each push and nobody else knows it. Whatever is said is
     stored before it is read.
     """
-    _store("stk", _subject("stk", token))
+    store("stk", subject("stk", token), limited_body())
     return Response(ACCEPTED, content_type="application/json")
 
 
 @blueprint.route("/c2b/<token>/confirmation", methods=["POST"])
-@blueprint.doc(requestBody=_ANYTHING)
+@blueprint.doc(requestBody=ANYTHING)
 @blueprint.response(200, SuccessAnswer)
 def paybill_confirmation(token: str) -> Response:
     """Store what Safaricom says of a payment to the paybill or till, and say that it is well.
@@ -79,12 +79,12 @@ def paybill_confirmation(token: str) -> Response:
     The address is told to Safaricom once for each short code (`daystar mpesa register`).
     """
     # What it is about is known once it is read; until then its thread is this request.
-    _store("c2b", _subject("c2b", token), correlation_id=g.request_id)
+    store("c2b", subject("c2b", token), limited_body(), correlation_id=g.request_id)
     return Response(SUCCESS, content_type="application/json")
 
 
 @blueprint.route("/c2b/<token>/validation", methods=["POST"])
-@blueprint.doc(requestBody=_ANYTHING)
+@blueprint.doc(requestBody=ANYTHING)
 @blueprint.response(200, ValidationAnswer)
 def paybill_validation(token: str) -> Response:
     """Say whether a payment may be made, before the payer confirms it. Nothing is recorded.
@@ -92,12 +92,12 @@ def paybill_validation(token: str) -> Response:
     Where we cannot say in time, it may: money is never turned away by a fault of ours.
     """
     return Response(
-        validation_answer(_subject("c2b", token), _limited_body()),
+        validation_answer(subject("c2b", token), limited_body()),
         content_type="application/json",
     )
 
 
-def _subject(kind: str, token: str) -> UUID:
+def subject(kind: str, token: str) -> UUID:
     """Whose callback this is. A token that we did not make costs no database work."""
     subject_id = services().keyring.callback_subject(kind, token)
     if subject_id is None:
@@ -106,7 +106,8 @@ def _subject(kind: str, token: str) -> UUID:
     return subject_id
 
 
-def _store(kind: str, subject_id: UUID, *, correlation_id: str | None = None) -> None:
+def store(kind: str, subject_id: UUID, body: bytes, *, correlation_id: str | None = None) -> None:
+    """Keep it durably before anything reads it."""
     correlation_id = correlation_id or str(subject_id)
     bind_contextvars(correlation_id=correlation_id)
     if STORING_FAILED in request.environ:
@@ -114,13 +115,14 @@ def _store(kind: str, subject_id: UUID, *, correlation_id: str | None = None) ->
     services().callbacks.store(
         kind=kind,
         subject_id=subject_id,
-        body=_limited_body(),
+        body=body,
         source_address=request.remote_addr or "",
         correlation_id=correlation_id,
     )
 
 
-def _limited_body() -> bytes:
+def limited_body() -> bytes:
+    """What was sent, if it is no larger than anything Safaricom says."""
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem(413, "body_too_large", "The body is too large.")
     body = request.get_data(cache=False)

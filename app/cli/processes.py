@@ -18,10 +18,11 @@ from gunicorn.glogging import Logger
 
 from app.factory import create_app
 from app.wiring import Services
-from consumers.mpesa.due_pushes import DuePushes
+from consumers.mpesa.due_requests import forget_old_claims
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
 from infra.mpesa.settings import simulator_credentials
+from infra.mpesa.simulator.certificate import key_and_certificate
 from infra.mpesa.simulator.server import serve
 from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.settings import Settings, read_settings
@@ -81,16 +82,19 @@ def send() -> None:
 
 @send.command()
 def mpesa() -> None:
-    """Send due M-Pesa requests to Safaricom.
+    """Send due M-Pesa requests to Safaricom: pushes and payouts.
 
     Example: daystar send mpesa
     """
-    _run("send-mpesa", lambda services: [services.push_sender().run])
+    _run(
+        "send-mpesa",
+        lambda services: [services.push_sender().run, services.payout_sender().run],
+    )
 
 
 @click.command()
 def schedule() -> None:
-    """Watch what waits: unanswered pushes, loans each morning, and what has expired.
+    """Watch what waits: unanswered pushes and payouts, loans each morning, and what has expired.
 
     Example: daystar schedule
     """
@@ -98,6 +102,7 @@ def schedule() -> None:
     def loops(services: Services) -> list[Callable[[threading.Event], None]]:
         return [
             services.push_watch().run,
+            services.payout_watch().run,
             services.daily_round().run,
             partial(_keep_house, services),
         ]
@@ -122,6 +127,7 @@ def simulator() -> None:
             consumer_secret=credentials.consumer_secret,
             short_code=credentials.short_code,
             pass_key=credentials.pass_key,
+            private_key_pem=key_and_certificate(settings.data_directory),
         ),
         "127.0.0.1",
         settings.simulator_port,
@@ -171,7 +177,7 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
-            claims=DuePushes(services.pool).forget_old_claims(),
+            claims=forget_old_claims(services.pool),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return

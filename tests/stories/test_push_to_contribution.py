@@ -23,7 +23,7 @@ from domain.mpesa.commands import RecordQueryAnswer
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
-from infra.mpesa.simulator.behaviours import BEHAVIOURS
+from infra.mpesa.simulator.push_behaviours import BEHAVIOURS
 from tests.support.books import Books
 from tests.support.running_house import PROJECT, RunningHouse, push_body, running_house
 from tests.support.waiting import eventually
@@ -64,6 +64,9 @@ DOCUMENTED: dict[str, tuple[str, int]] = {
     "internal_error": ("in_doubt", UNPAID),
     "empty_error": ("in_doubt", UNPAID),
     "soap_fault": ("in_doubt", UNPAID),
+    "failure_told_though_paid": ("paid_receipt_awaited", PAID),  # a failure is asked about
+    "failure_told_after_success": ("succeeded", PAID),
+    "callback_late": ("succeeded", PAID),
 }
 PUSH_PATH = "/daystar/v1/mpesa/stk-push"
 TALE = [
@@ -246,8 +249,8 @@ def _was_refused(house: RunningHouse, pushes: dict[str, UUID]) -> bool:
     """The busy payer's push was handed over, refused, and is to be sent again in a minute."""
     with house.owner() as owner:
         row = owner.execute(
-            "SELECT since - now() FROM read_mpesa_due.pushes"
-            " WHERE push_id = %s AND action = 'send' AND since > now()",
+            "SELECT since - now() FROM read_mpesa_due.requests"
+            " WHERE request_id = %s AND action = 'send' AND since > now()",
             (pushes["subscriber_locked"],),
         ).fetchone()
     return row is not None

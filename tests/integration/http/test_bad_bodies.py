@@ -36,7 +36,7 @@ FIELDS = {
     "apply": (
         *("member_id", "product_id", "amount", "term_months", "purpose", "application_date"),
     ),
-    "approve": ("amount",),
+    "approve": ("amount", "disburse_by"),
     "refuse": ("reason",),
     "disburse": (*("payment_method", "payment_reference", "disbursement_date", "first_due_date"),),
     "repay": ("amount", "payment_method", "payment_reference", "payment_date", "settles"),
@@ -44,23 +44,41 @@ FIELDS = {
     "fee": ("amount", "reason", "due_date"),
     "restructure": ("reason", "term_months", "interest_rate", "first_due_date"),
     "write_off": ("reason",),
+    "refund": (
+        *("member_id", "contribution_type", "amount", "payment_method", "payment_reference"),
+        "reason",
+    ),
+    "confirm_refund": (),
+    "reject_refund": ("reason",),
+    "settle": ("outcome", "evidence", "receipt_number", "completion_date"),
+    "confirm_settlement": (),
+    "reject_settlement": ("reason",),
+    "resume": (),
 }
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
     *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
+    ("settle", "completion_date"),
 )
 DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
 )
 DAYS = PAST_DAYS + DAYS_TO_COME
 LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
-OPTIONAL = {("approve", "amount")} | {
+OPTIONAL = {
+    *(("approve", "amount"), ("approve", "disburse_by")),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+} | {
     (command, field)
     for command, fields in FIELDS.items()
     for field in fields
     if field in LEFT_OUT or (command, field) in DAYS
 }
-NULLABLE = {("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")}
+NULLABLE = {
+    *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+    ("settle", "completion_date"),
+}
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
     *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
@@ -179,7 +197,7 @@ def test_another_content_type_is_refused(premises, command, content_type):
         assert_refused(response, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("command", ["record", "push", "apply", "repay"])
+@pytest.mark.parametrize("command", ["record", "push", "apply", "repay", "refund"])
 @pytest.mark.parametrize("amount", NOT_AN_AMOUNT, ids=lambda value: repr(value)[:20])
 def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, command, amount):
     path, body = premises.spoiled(command, amount=amount)
@@ -236,7 +254,11 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("push", "member_id", "{6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10}"),
         ("record", "member_id", "urn:uuid:6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reverse", "member_id", "6f1c1df27a3e5d0e9a520f4b3c8e2a10"),
-        ("disburse", "payment_method", "mpesa"),
+        ("disburse", "payment_method", "check_off"),
+        ("approve", "disburse_by", "bank"),
+        ("refund", "contribution_type", "registration_fee"),
+        ("refund", "payment_method", "cheque"),
+        ("settle", "outcome", "perhaps"),
         ("apply", "term_months", 121),
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
@@ -278,6 +300,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("disburse", "payment_reference", "   "),
         ("repay", "payment_method", "mpesa"),
         ("push", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("refund", "payment_reference", "   "),
+        ("refund", "reason", "   "),
+        ("settle", "evidence", "   "),
+        ("settle", "receipt_number", "SKN 81"),
+        ("reject_settlement", "reason", "   "),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):
