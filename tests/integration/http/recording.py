@@ -49,6 +49,15 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!T)")
 _MONTHS = range(1, 37)
 _WITHOUT_DATABASE = {"livez", "openapi", "docs"}
 _AWAY = psycopg.OperationalError()
+_PAID = {
+    "TransactionType": "Pay Bill",
+    "TransID": "SKN81ABCDE",
+    "TransTime": "20261123101500",
+    "TransAmount": "2000.00",
+    "BusinessShortCode": "174379",
+    "BillRefNumber": "DST202600001",
+    "MSISDN": "2547 ***** 126",
+}
 _NOT_JSON = b'{"member_id": '
 
 
@@ -83,6 +92,7 @@ class Recording:
     def _good_requests(self) -> Iterator[tuple[str, tuple[str, str, Any]]]:
         """By the operation's id. Those that only read come first."""
         token = self._house.services.keyring.callback_token("stk", self._premises.transaction_id)
+        paybill = self._house.services.keyring.callback_token("c2b", short_code_id("174379"))
         opened = [
             ("GET", "/livez", None),
             ("GET", "/readyz", None),
@@ -90,6 +100,8 @@ class Recording:
             ("GET", "/openapi.json", None),
             ("GET", "/docs", None),
             ("POST", f"/hooks/stk/{token}", {"Body": {"stkCallback": {}}}),
+            ("POST", f"/hooks/c2b/{paybill}/confirmation", _PAID),
+            ("POST", f"/hooks/c2b/{paybill}/validation", _PAID),
         ]
         adapter = self._app.url_map.bind("localhost")
         for method, path, body in [*opened, *self._premises.everything()]:
@@ -202,7 +214,7 @@ class Recording:
         for known in _ID.findall(path):
             yield known, str(uuid4())
         if path.startswith("/hooks/"):
-            yield path.rpartition("/")[2], "unknown"
+            yield path.split("/")[3], "unknown"
 
     def _twice(self, name: str, path: str, body: dict[str, Any], again: dict[str, str]) -> None:
         self._ask(name, "POST", path, body, headers=again)
