@@ -25,6 +25,7 @@ from app.cli.administration import issue_key
 from app.documentation.headers import HEADERS, ON_EVERY_ANSWER
 from app.factory import BODY_BYTES_MAX
 from domain.dates import MOMENT_WANTED, business_day
+from domain.identities import short_code_id
 from domain.loans.schedule import months_after
 from infra import clock
 from tests.integration.http.house import ALL_PERMISSIONS, Client, House
@@ -91,17 +92,22 @@ class Recording:
 
     def _good_requests(self) -> Iterator[tuple[str, tuple[str, str, Any]]]:
         """By the operation's id. Those that only read come first."""
-        token = self._house.services.keyring.callback_token("stk", self._premises.transaction_id)
-        paybill = self._house.services.keyring.callback_token("c2b", short_code_id("174379"))
+        token = self._house.services.keyring.callback_token
+        push, short_code = self._premises.transaction_id, short_code_id("174379")
         opened = [
             ("GET", "/livez", None),
             ("GET", "/readyz", None),
             ("GET", "/metrics", None),
             ("GET", "/openapi.json", None),
             ("GET", "/docs", None),
-            ("POST", f"/hooks/stk/{token}", {"Body": {"stkCallback": {}}}),
-            ("POST", f"/hooks/c2b/{paybill}/confirmation", _PAID),
-            ("POST", f"/hooks/c2b/{paybill}/validation", _PAID),
+            ("POST", f"/hooks/stk/{token('stk', push)}", {"Body": {"stkCallback": {}}}),
+            ("POST", f"/hooks/c2b/{token('c2b', short_code)}/confirmation", _PAID),
+            ("POST", f"/hooks/c2b/{token('c2b', short_code)}/validation", _PAID),
+            *(
+                ("POST", f"/hooks/{kind}/{token(kind, push)}{end}", {"Result": {}})
+                for kind in ("b2c", "status", "balance", "reversal")
+                for end in ("", "/timeout")
+            ),
         ]
         adapter = self._app.url_map.bind("localhost")
         for method, path, body in [*opened, *self._premises.everything()]:
