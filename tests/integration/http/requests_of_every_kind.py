@@ -49,8 +49,9 @@ DESK_ACTS = ("propose", "withdraw", "reject_proposal", "confirm_proposal")
 PAYOUT_ACTS = ("settle", "confirm_settlement", "reject_settlement", "resume")
 MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose")
 COMMANDS = (
-    *("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS),
-    *(*REFUND_ACTS, *PAYOUT_ACTS, *DESK_ACTS, "retry"),
+    *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
+    *(*MEMBER_ACTS, "apply", *LOAN_ACTS),
+    *(*REFUND_ACTS, *PAYOUT_ACTS),
 )
 ASKED = ("push", "retry")
 STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ASKED, 202)
