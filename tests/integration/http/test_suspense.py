@@ -69,7 +69,7 @@ def test_what_is_held_is_found_by_receipt_phone_amount_reason_and_age(desk, cler
     assert numbers(clerk, phone="0722000334") == []
     assert numbers(clerk, amount="500.00") == ["AAA0000003"]
     assert numbers(clerk, reason="account_number_missing") == ["AAA0000001"]
-    assert numbers(clerk, is_proposed="true") == []
+    assert numbers(clerk, proposal="waiting") == []
     for number, days in zip(HELD, (8, 31, 91), strict=True):
         aged(desk, number, days)
     assert numbers(clerk, age="0-7") == []
@@ -80,8 +80,11 @@ def test_what_is_held_is_found_by_receipt_phone_amount_reason_and_age(desk, cler
 
 @pytest.mark.parametrize(
     ("days", "age"),
-    [(0, "0-7"), (7, "0-7"), (8, "8-30"), (30, "8-30"), (31, "31-90"), (90, "31-90"), (91, "over-90")],
-)  # fmt: skip
+    [
+        *((0, "0-7"), (7, "0-7"), (8, "8-30"), (30, "8-30")),
+        *((31, "31-90"), (90, "31-90"), (91, "over-90")),
+    ],
+)
 def test_ages_begin_and_end_on_their_days(desk, clerk, days, age):
     aged(desk, "AAA0000003", days)
     [row] = clerk.get(f"{SUSPENSE}?receipt_number=AAA0000003").json["suspense"]
@@ -123,7 +126,7 @@ def test_one_proposes_and_another_confirms_and_the_story_tells_it(desk, clerk, t
     assert made.status_code == 201, made.text
     proposal_id = made.json["proposal_id"]
     desk.follow()
-    [row] = clerk.get(f"{SUSPENSE}?is_proposed=true").json["suspense"]
+    [row] = clerk.get(f"{SUSPENSE}?proposal=waiting").json["suspense"]
     assert row["proposal"]["id"] == proposal_id
     assert row["proposal"]["payment_purpose"] == "monthly"
     assert_refused(
@@ -191,7 +194,7 @@ def test_receipts_are_listed_by_status_channel_day_and_member(desk, clerk):
     assert found("status=placed") == ["BBB0000001"]
     assert found("date_to=2026-11-20") == ["BBB0000001"]
     assert sorted(found("date_from=2026-11-21")) == sorted(HELD)
-    assert sorted(found("status=suspended&per_page=2")) < sorted(HELD)
+    assert len(found("status=suspended&per_page=2")) == 2
     page = clerk.get(f"{RECEIPTS}?per_page=3").json
     rest = clerk.get(f"{RECEIPTS}?per_page=3&cursor={page['pagination']['next_cursor']}").json
     assert [row["receipt_number"] for row in rest["receipts"]] == ["BBB0000001"]
