@@ -90,11 +90,11 @@ def pushes_perhaps_paid(told: ToldReceipt, store: AggregateStore) -> Iterator[Pu
 
 def settle_push(push: Push, told: ToldReceipt, store: AggregateStore) -> Outcome:
     """Take in the receipt of a push, whichever channel tells of it."""
-    if push.receipt_id == str(receipt_id(told.receipt_number)):
-        known = store.get(Receipt, receipt_id(told.receipt_number))
-        same = known.amount_cents == told.amount_cents
-        return Outcome.ALREADY_KNOWN if same else Outcome.RECEIPT_WITH_OTHER_AMOUNT
     receipt = store.find(Receipt, receipt_id(told.receipt_number))
+    if push.receipt_id == str(receipt_id(told.receipt_number)):
+        # Looked for a moment before the push was read, the receipt may not have been there yet.
+        same = receipt is None or receipt.amount_cents == told.amount_cents
+        return Outcome.ALREADY_KNOWN if same else Outcome.RECEIPT_WITH_OTHER_AMOUNT
     if receipt is not None:
         return _settle_with_known(push, receipt, told, store)
     receipt = _received(told, member_id=push.member_id)
