@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import psycopg
@@ -49,6 +49,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d(?!T)")
 _MONTHS = range(1, 37)
 _WITHOUT_DATABASE = {"livez", "openapi", "docs"}
 _AWAY = psycopg.OperationalError()
+RESULT_KINDS = ("b2c", "reversal", "status", "balance")
 _NOT_JSON = b'{"member_id": '
 
 
@@ -82,7 +83,9 @@ class Recording:
 
     def _good_requests(self) -> Iterator[tuple[str, tuple[str, str, Any]]]:
         """By the operation's id. Those that only read come first."""
-        token = self._house.services.keyring.callback_token("stk", self._premises.transaction_id)
+        token = self._token("stk", self._premises.transaction_id)
+        payout = self._premises.payouts["settle"]
+        told = {kind: f"/hooks/{kind}/{self._token(kind, payout)}" for kind in RESULT_KINDS}
         opened = [
             ("GET", "/livez", None),
             ("GET", "/readyz", None),
@@ -90,11 +93,16 @@ class Recording:
             ("GET", "/openapi.json", None),
             ("GET", "/docs", None),
             ("POST", f"/hooks/stk/{token}", {"Body": {"stkCallback": {}}}),
+            *(("POST", path, {"Result": {}}) for path in told.values()),
+            *(("POST", f"{path}/timeout", {"Result": {}}) for path in told.values()),
         ]
         adapter = self._app.url_map.bind("localhost")
         for method, path, body in [*opened, *self._premises.everything()]:
             endpoint, _ = adapter.match(path, method=method)
             yield self._app.view_functions[endpoint].__name__, (method, path, body)
+
+    def _token(self, kind: str, subject_id: UUID) -> str:
+        return self._house.services.keyring.callback_token(kind, subject_id)
 
     # One operation.
 
