@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
@@ -29,6 +29,13 @@ from infra.idempotency import IdempotencyKeys
 from infra.key_check import KeyCheck
 from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
+from infra.mpesa.credentials import Credentials, Initiator
+from infra.mpesa.short_codes import ShortCodes
+from infra.mpesa.simulator.certificate import (
+    INITIATOR_NAME,
+    INITIATOR_PASSWORD,
+    certificate_pem,
+)
 from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE, migrate
@@ -211,11 +218,27 @@ class Services:
         return CallbackStore(self.pool, self.keyring)
 
     @cached_property
-    def daraja(self) -> DarajaClient | None:
-        """The M-Pesa client, or None where no credentials are configured."""
-        credentials = self.settings.mpesa
-        if credentials is None:
-            return None
+    def short_codes(self) -> ShortCodes:
+        """The co-operative's paybills and tills, and a Daraja client for each."""
+        configured = self.settings.mpesa
+        if configured is not None and self.settings.mpesa_is_simulated:
+            configured = replace(configured, initiator=self._simulated_initiator())
+        return ShortCodes(
+            configured,
+            self.pool,
+            self.keyring,
+            make_client=self._daraja_client,
+            pays_from=self.settings.mpesa_pays_from,
+        )
+
+    def _simulated_initiator(self) -> Initiator:
+        return Initiator(
+            name=INITIATOR_NAME,
+            password=INITIATOR_PASSWORD,
+            certificate_pem=certificate_pem(self.settings.data_directory),
+        )
+
+    def _daraja_client(self, credentials: Credentials) -> DarajaClient:
         tokens = DatabaseTokens(credentials, self.pool, self.keyring)
         return DarajaClient(credentials, tokens, clock=clock.now)
 
@@ -238,13 +261,16 @@ class Services:
     def intake(self) -> Intake:
         return Intake(self.store, self.callbacks)
 
-    def push_sender(self, daraja: DarajaClient) -> PushSender:
+    def push_sender(self) -> PushSender:
         return PushSender(
-            self.store, DuePushes(self.pool), daraja, callback_url=self.stk_callback_url
+            self.store,
+            DuePushes(self.pool),
+            self.short_codes,
+            callback_url=self.stk_callback_url,
         )
 
-    def push_watch(self, daraja: DarajaClient) -> PushWatch:
-        return PushWatch(self.store, DuePushes(self.pool), daraja, self.settings.patience)
+    def push_watch(self) -> PushWatch:
+        return PushWatch(self.store, DuePushes(self.pool), self.short_codes, self.settings.patience)
 
     def daily_round(self) -> DailyRound:
         return DailyRound(self.store, self.pool)

@@ -30,3 +30,13 @@ def loan_product_id(code: str) -> UUID:
 def repayment_id(*, source_id: UUID) -> UUID:
     """The repayment that a receipt or a push pays."""
     return uuid5(_DAYSTAR, f"repayment/{source_id}")
+
+
+def short_code_id(short_code: str) -> UUID:
+    """One of the co-operative's paybills or tills: the subject of what is told of it as a whole."""
+    return uuid5(_DAYSTAR, f"mpesa-short-code/{short_code}")
+
+
+def reversal_id(receipt_number: str) -> UUID:
+    """The reversal of a receipt: one for each."""
+    return uuid5(_DAYSTAR, f"mpesa-reversal/{receipt_number.strip().upper()}")

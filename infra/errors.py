@@ -8,3 +8,7 @@ InfrastructureError
 
 class InfrastructureError(Exception):
     """Something outside the domain does not work. The sentence says what to do."""
+
+
+class SettingsError(InfrastructureError):
+    """A setting is missing or makes no sense."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from environs import EnvError
 from marshmallow.validate import Range
@@ -19,24 +18,20 @@ from marshmallow.validate import Range
 from domain.contributions.rules import ContributionRules, ContributionType
 from domain.errors import InvalidInput
 from domain.money import cents_from_text
-from infra.errors import InfrastructureError
+from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
-from infra.mpesa.credentials import (
-    BUY_GOODS,
-    PAY_BILL,
-    PRODUCTION_BASE_URL,
-    SANDBOX_BASE_URL,
-    Credentials,
+from infra.mpesa.credentials import Credentials
+from infra.mpesa.settings import (
+    MpesaPatience,
+    mpesa_credentials,
+    mpesa_patience,
+    paying_short_code,
+    simulator_credentials,
 )
 from infra.variables import Variable, Variables
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class SettingsError(InfrastructureError):
-    """A setting is missing or makes no sense."""
 
 
 class Environment(StrEnum):
@@ -44,17 +39,6 @@ class Environment(StrEnum):
 
     DEMO = "demo"
     PRODUCTION = "production"
-
-
-@dataclass(frozen=True)
-class MpesaPatience:
-    """How long to wait for Safaricom, in seconds."""
-
-    answer_seconds: float = 90.0
-    first_query_seconds: float = 45.0
-    failure_query_seconds: float = 5.0
-    query_backoff_seconds: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
-    give_up_seconds: float = 900.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +71,7 @@ class Settings:
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
+    mpesa_pays_from: str | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
 
     @property
@@ -189,8 +174,13 @@ def _settings(variables: Variables) -> Settings:
             within=Range(1, 1_000_000_000),
         ),
         retention=_retention(variables),
-        mpesa=_mpesa(variables, environment, simulator_port),
-        patience=_patience(variables),
+        mpesa=mpesa_credentials(
+            variables,
+            is_production=environment is Environment.PRODUCTION,
+            simulator_port=simulator_port,
+        ),
+        mpesa_pays_from=paying_short_code(variables),
+        patience=mpesa_patience(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
         ),
@@ -268,94 +258,3 @@ def _contribution_rules(variables: Variables) -> ContributionRules:
         ),
     }
     return ContributionRules({kind: cents_from_text(text) for kind, text in minimum.items()})
-
-
-def _mpesa(
-    variables: Variables, environment: Environment, simulator_port: int
-) -> Credentials | None:
-    """Real credentials where given; in the demo, those of the simulator; else none at all."""
-    key = "DAYSTAR_MPESA_CONSUMER_KEY"
-    consumer_key = variables.optional(
-        key,
-        "the Daraja app's key; without it there is no M-Pesa",
-        otherwise="the simulator's in the demo",
-        is_secret=True,
-    )
-
-    def required(name: str, about: str, *, is_secret: bool = False) -> str:
-        value = variables.optional(name, about, is_secret=is_secret)
-        if value is None and consumer_key is not None:
-            raise SettingsError(f"{name} is missing; {key} needs it.")
-        return value or ""
-
-    consumer_secret = required("DAYSTAR_MPESA_CONSUMER_SECRET", "its secret", is_secret=True)
-    pass_key = required(
-        "DAYSTAR_MPESA_PASS_KEY", "the pass key of Lipa na M-Pesa Online", is_secret=True
-    )
-    short_code = required("DAYSTAR_MPESA_SHORT_CODE", "the paybill; or the till's store number")
-    till = variables.optional("DAYSTAR_MPESA_TILL", "the till, where there is one (Buy Goods)")
-    base_url = variables.text(
-        "DAYSTAR_MPESA_BASE_URL",
-        PRODUCTION_BASE_URL if environment is Environment.PRODUCTION else SANDBOX_BASE_URL,
-        "where Daraja is",
-        otherwise="production's host, or the sandbox's in the demo",
-    ).rstrip("/")
-    if consumer_key is None:
-        return simulator_credentials(simulator_port) if environment is Environment.DEMO else None
-    if environment is Environment.PRODUCTION and urlsplit(base_url).hostname in _LOOPBACK:
-        raise SettingsError("DAYSTAR_MPESA_BASE_URL: production does not talk to a simulator.")
-    return Credentials(
-        name=f"{short_code}@{urlsplit(base_url).netloc}",
-        base_url=base_url,
-        consumer_key=consumer_key,
-        consumer_secret=consumer_secret,
-        short_code=short_code,
-        pass_key=pass_key,
-        transaction_type=BUY_GOODS if till else PAY_BILL,
-        party_b=till or short_code,
-    )
-
-
-def _patience(variables: Variables) -> MpesaPatience:
-    usual = MpesaPatience()
-    return MpesaPatience(
-        answer_seconds=variables.seconds(
-            "DAYSTAR_MPESA_ANSWER_SECONDS",
-            usual.answer_seconds,
-            "after this a push without acknowledgement is in doubt",
-        ),
-        first_query_seconds=variables.seconds(
-            "DAYSTAR_MPESA_FIRST_QUERY_SECONDS",
-            usual.first_query_seconds,
-            "when to ask about an unanswered push",
-        ),
-        query_backoff_seconds=variables.pauses(
-            "DAYSTAR_MPESA_QUERY_BACKOFF_SECONDS",
-            usual.query_backoff_seconds,
-            "and when again; the last one repeats",
-        ),
-        failure_query_seconds=variables.seconds(
-            "DAYSTAR_MPESA_FAILURE_QUERY_SECONDS",
-            usual.failure_query_seconds,
-            "when to ask whether a reported failure is true",
-        ),
-        give_up_seconds=variables.seconds(
-            "DAYSTAR_MPESA_GIVE_UP_SECONDS",
-            usual.give_up_seconds,
-            "when to stop asking: the push expires",
-        ),
-    )
-
-
-def simulator_credentials(port: int) -> Credentials:
-    """What the simulator on this port accepts. Known to everybody; good for nothing else."""
-    return Credentials(
-        name=f"simulator:{port}",
-        base_url=f"http://127.0.0.1:{port}",
-        consumer_key="simulator-consumer-key",
-        consumer_secret="simulator-consumer-secret",  # noqa: S106 (opens the simulator only)
-        short_code="174379",
-        pass_key="simulator-pass-key",  # noqa: S106
-        transaction_type=PAY_BILL,
-        party_b="174379",
-    )

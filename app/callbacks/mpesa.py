@@ -6,6 +6,8 @@ if it cannot be stored, Safaricom hears an honest 500-class answer.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import structlog
 from flask import Response, request
 from marshmallow import fields
@@ -45,22 +47,35 @@ def stk_callback(token: str) -> Response:
     The address is told to Safaricom with each push and nobody else knows it. Whatever is said is
     stored before it is read.
     """
-    push_id = services().keyring.callback_subject("stk", token)
-    if push_id is None:
-        _log.warning("callback_token_wrong", kind="stk", source=request.remote_addr)
+    _store("stk", _subject("stk", token))
+    return Response(_ACCEPTED, content_type="application/json")
+
+
+def _subject(kind: str, token: str) -> UUID:
+    """Whose callback this is. A token that we did not make costs no database work."""
+    subject_id = services().keyring.callback_subject(kind, token)
+    if subject_id is None:
+        _log.warning("callback_token_wrong", kind=kind, source=request.remote_addr)
         raise Problem(404, "rest_no_route", "There is nothing at this address.")
-    correlation_id = str(push_id)
+    return subject_id
+
+
+def _store(kind: str, subject_id: UUID) -> None:
+    correlation_id = str(subject_id)
     bind_contextvars(correlation_id=correlation_id)
+    services().callbacks.store(
+        kind=kind,
+        subject_id=subject_id,
+        body=_limited_body(),
+        source_address=request.remote_addr or "",
+        correlation_id=correlation_id,
+    )
+
+
+def _limited_body() -> bytes:
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise Problem(413, "body_too_large", "The body is too large.")
     body = request.get_data(cache=False)
     if len(body) > BODY_BYTES_MAX:
         raise Problem(413, "body_too_large", "The body is too large.")
-    services().callbacks.store(
-        kind="stk",
-        subject_id=push_id,
-        body=body,
-        source_address=request.remote_addr or "",
-        correlation_id=correlation_id,
-    )
-    return Response(_ACCEPTED, content_type="application/json")
+    return body

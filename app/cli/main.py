@@ -19,6 +19,7 @@ from app.cli.adoption import imports
 from app.cli.demo_data import demo_data
 from app.cli.document import openapi, public_schemas
 from app.cli.loan_products import loan_products
+from app.cli.mpesa import mpesa
 from app.cli.past import history, replay
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
@@ -60,6 +61,7 @@ for command in (
     erase_member,
     imports,
     loan_products,
+    mpesa,
     demo_data,
     master_key,
     rotate_master_key,

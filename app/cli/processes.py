@@ -20,12 +20,12 @@ from app.factory import create_app
 from app.wiring import Services
 from consumers.mpesa.due_pushes import DuePushes
 from infra.ending import once, when_asked_to_end
-from infra.errors import InfrastructureError
+from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
-from infra.mpesa.client import DarajaClient
+from infra.mpesa.settings import simulator_credentials
 from infra.mpesa.simulator.server import serve
 from infra.mpesa.simulator.settings import SimulatorSettings
-from infra.settings import Settings, SettingsError, read_settings, simulator_credentials
+from infra.settings import Settings, read_settings
 
 HOUSEKEEPING_SECONDS = 3_600.0
 _COLLECT_EVERY_OBJECTS = 200_000
@@ -86,7 +86,7 @@ def mpesa() -> None:
 
     Example: daystar send mpesa
     """
-    _run("send-mpesa", lambda services: [services.push_sender(_daraja(services)).run])
+    _run("send-mpesa", lambda services: [services.push_sender().run])
 
 
 @click.command()
@@ -97,8 +97,11 @@ def schedule() -> None:
     """
 
     def loops(services: Services) -> list[Callable[[threading.Event], None]]:
-        watching = [services.push_watch(services.daraja).run] if services.daraja else []
-        return [*watching, services.daily_round().run, partial(_keep_house, services)]
+        return [
+            services.push_watch().run,
+            services.daily_round().run,
+            partial(_keep_house, services),
+        ]
 
     _run("schedule", loops)
 
@@ -172,15 +175,6 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return
-
-
-def _daraja(services: Services) -> DarajaClient:
-    if services.daraja is None:
-        raise SettingsError(
-            "No M-Pesa credentials: set DAYSTAR_MPESA_CONSUMER_KEY, DAYSTAR_MPESA_CONSUMER_SECRET,"
-            " DAYSTAR_MPESA_SHORT_CODE and DAYSTAR_MPESA_PASS_KEY."
-        )
-    return services.daraja
 
 
 class _GunicornLogger(Logger):  # type: ignore[misc]

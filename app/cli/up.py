@@ -23,9 +23,10 @@ from app.wiring import (
     open_keyring,
 )
 from infra import clock
+from infra.errors import SettingsError
 from infra.logs import configure_logs
 from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
-from infra.settings import Settings, SettingsError, read_settings
+from infra.settings import Settings, read_settings
 from infra.supervisor import ChildSpec, Supervisor
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
@@ -135,9 +136,7 @@ def _is_free(host: str, port: int) -> bool:
 
 def children(settings: Settings) -> list[ChildSpec]:
     """The processes of this house."""
-    commands = [["web"], ["intake"], ["follow"], ["schedule"]]
-    if settings.mpesa is not None:
-        commands.append(["send", "mpesa"])
+    commands = [["web"], ["intake"], ["follow"], ["schedule"], ["send", "mpesa"]]
     if settings.is_demo and settings.mpesa_is_simulated:
         commands.append(["simulator"])
     return [
@@ -226,11 +225,14 @@ def _answers(url: str, stop: threading.Event) -> bool:
 
 
 def _until(ready: Callable[[], bool], stop: threading.Event, what: str) -> bool:
+    """Wait, and say so once where it takes long: read models of a large log fill for minutes."""
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline and not stop.is_set():
+    is_late = False
+    while not stop.is_set():
         if ready():
             return True
+        if not is_late and time.monotonic() > deadline:
+            is_late = True
+            _log.warning("not_ready_yet", what=what, seconds=READY_SECONDS_MAX)
         stop.wait(0.1)
-    if not stop.is_set():
-        _log.error("not_ready_in_time", what=what, seconds=READY_SECONDS_MAX)
     return False

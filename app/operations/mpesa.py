@@ -24,6 +24,7 @@ from domain.mpesa.errors import PushNotFound
 from domain.mpesa.stk_push import Push, PushPurpose, PushState
 from infra import clock
 from infra.event_store.unit_of_work import UnitOfWork
+from infra.mpesa.short_codes import NoCredentials
 from projections.mpesa_transactions import transaction_json
 
 ACCOUNT_REFERENCE_LENGTH = 12  # the longest M-Pesa carries
@@ -38,7 +39,7 @@ blueprint = Blueprint(
 class PushBody(StrictSchema):
     """Whom to ask, for what, for how much. Without a phone, the member's own is asked.
 
-    A loan repayment, and nothing else, names its loan.
+    A loan repayment, and nothing else, names its loan. Without a short code, the first one asks.
     """
 
     member_id = fields.UUID(required=True)
@@ -46,6 +47,7 @@ class PushBody(StrictSchema):
     payment_purpose = fields.Enum(PushPurpose, by_value=True, required=True)
     loan_id = fields.UUID(allow_none=True, load_default=None)
     phone = Text(validate=validate.Length(9, 24), allow_none=True, load_default=None)
+    short_code = Text(validate=validate.Regexp(r"^[0-9]{5,7}$"), allow_none=True, load_default=None)
 
 
 class PushAnswer(StrictSchema):
@@ -93,9 +95,13 @@ def request_push(body: dict[str, Any]) -> Response:
 
     Accepted at once; what becomes of it is told at `Location`.
     """
-    credentials = services().settings.mpesa
-    if credentials is None:
-        raise Problem(409, "mpesa_not_configured", "No M-Pesa credentials are configured.")
+    try:
+        short_codes = services().short_codes
+        credentials = (
+            short_codes.of(body["short_code"]) if body["short_code"] else short_codes.collecting()
+        )
+    except NoCredentials as error:
+        raise Problem(409, "mpesa_not_configured", str(error)) from error
     command = RequestPush(
         push_id=uuid4(),
         member_id=body["member_id"],

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import threading
 from contextlib import AbstractContextManager
-from uuid import UUID
+from typing import Any
 
 import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 from structlog.contextvars import bound_contextvars
 
+from consumers.mpesa.callback_kinds import CALLBACK_KINDS
 from domain.command_handlers import COMMAND_HANDLERS
 from domain.errors import DomainError
-from domain.identities import account_id, receipt_id
-from domain.mpesa.commands import RecordPushResult
-from domain.mpesa.handlers import NEEDS_A_PERSON, Outcome
-from domain.mpesa.stk_push import Push
-from infra import clock
+from domain.mpesa.outcome import Outcome
 from infra.callbacks import ATTEMPTS_MAX, CallbackStore, Settlement, StoredCallback
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
-from infra.mpesa.callbacks import StkCallback, UnreadableCallback, read_stk_callback
+from infra.mpesa.callbacks import UnreadableCallback
 
 BATCH_CALLBACKS = 60  # each makes at most seven events, and a commit holds 500
 POLL_SECONDS_BUSY = 0.02  # a little patience makes larger batches, and those cost far less
@@ -33,6 +30,9 @@ POLL_SECONDS_IDLE = 0.1
 _POLL_GROWTH = 1.15
 _RETRY_SECONDS = 1.0
 _ACTOR = "system:mpesa-intake"
+
+Readable = tuple[StoredCallback, Any]
+"""A callback, and the command it was read into."""
 
 _log = structlog.get_logger()
 
@@ -66,11 +66,11 @@ class Intake:
         claimed = self._callbacks.claim(BATCH_CALLBACKS)
         if not claimed:
             return 0
-        readable: list[tuple[StoredCallback, StkCallback]] = []
+        readable: list[Readable] = []
         settlements: list[Settlement] = []
         for callback in claimed:
             try:
-                readable.append((callback, read_stk_callback(callback.body)))
+                readable.append((callback, CALLBACK_KINDS[callback.kind].read(callback)))
             except UnreadableCallback as error:
                 with _named(callback):
                     _log.warning("callback_unreadable")
@@ -81,39 +81,38 @@ class Intake:
         _tell(claimed, settlements)
         return len(claimed)
 
-    def _decide_together(
-        self, readable: list[tuple[StoredCallback, StkCallback]]
-    ) -> list[Settlement]:
+    def _decide_together(self, readable: list[Readable]) -> list[Settlement]:
         if len(readable) > 1:
             try:
                 return self._decide_batch(readable)
             except Exception as error:  # noqa: BLE001 - whatever it is, each is then tried alone
                 _log.info("batch_taken_apart", error=type(error).__name__, size=len(readable))
         settlements = []
-        for callback, told in readable:
+        for callback, command in readable:
             with _named(callback):
-                settlement = self._decide_one(callback, told)
+                settlement = self._decide_one(callback, command)
             if settlement is not None:
                 settlements.append(settlement)
         return settlements
 
-    def _decide_batch(self, readable: list[tuple[StoredCallback, StkCallback]]) -> list[Settlement]:
+    def _decide_batch(self, readable: list[Readable]) -> list[Settlement]:
         unit = UnitOfWork(self._store, _cause(readable[0][0]))
-        unit.prefetch(_streams(readable))
-        pushes = (unit.find(Push, callback.subject_id) for callback, _ in readable)
-        members = {UUID(push.member_id) for push in pushes if push is not None}
-        unit.prefetch([*members, *map(account_id, members)])
+        kinds = [(CALLBACK_KINDS[callback.kind], command) for callback, command in readable]
+        unit.prefetch(stream for kind, command in kinds for stream in kind.streams(command))
+        unit.prefetch(
+            stream for kind, command in kinds for stream in kind.further_streams(command, unit)
+        )
         settlements = []
-        for callback, told in readable:
+        for callback, command in readable:
             unit.cause = _cause(callback)
-            outcome = COMMAND_HANDLERS[RecordPushResult](_command(callback, told), unit)
+            outcome = COMMAND_HANDLERS[type(command)](command, unit)
             settlements.append(_settlement(callback, outcome))
         unit.commit()
         return settlements
 
-    def _decide_one(self, callback: StoredCallback, told: StkCallback) -> Settlement | None:
+    def _decide_one(self, callback: StoredCallback, command: Any) -> Settlement | None:
         try:
-            outcome = dispatch(self._store, _command(callback, told), _cause(callback))
+            outcome = dispatch(self._store, command, _cause(callback))
         except DomainError as error:
             return Settlement(callback.callback_id, error.code, set_aside=True)
         except (psycopg.OperationalError, PoolTimeout):
@@ -128,36 +127,12 @@ class Intake:
         return _settlement(callback, outcome)
 
 
-def _streams(readable: list[tuple[StoredCallback, StkCallback]]) -> list[UUID]:
-    pushes = [callback.subject_id for callback, _ in readable]
-    receipts = [
-        receipt_id(told.payment.receipt_number) for _, told in readable if told.payment is not None
-    ]
-    return pushes + receipts
-
-
-def _command(callback: StoredCallback, told: StkCallback) -> RecordPushResult:
-    payment = told.payment
-    return RecordPushResult(
-        push_id=callback.subject_id,
-        checkout_request_id=told.checkout_request_id,
-        result_code=told.result_code,
-        result_description=told.result_description,
-        receipt_number=payment.receipt_number if payment else None,
-        amount_cents=payment.amount_cents if payment else None,
-        paid_at=payment.paid_at if payment else None,
-        payer_phone=payment.payer_phone if payment else None,
-        now=clock.now(),
-    )
-
-
 def _cause(callback: StoredCallback) -> Cause:
     return Cause(_ACTOR, callback.correlation_id, f"callback:{callback.callback_id}")
 
 
 def _settlement(callback: StoredCallback, outcome: Outcome) -> Settlement:
-    set_aside = outcome in NEEDS_A_PERSON
-    return Settlement(callback.callback_id, str(outcome), set_aside=set_aside)
+    return Settlement(callback.callback_id, str(outcome), set_aside=outcome.needs_a_person)
 
 
 def _named(callback: StoredCallback) -> AbstractContextManager[None]:

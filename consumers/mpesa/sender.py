@@ -31,8 +31,8 @@ from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import Contention
 from infra.event_store.unit_of_work import Cause, EventStore
-from infra.mpesa.client import DarajaClient
 from infra.mpesa.outcomes import Accepted, Ambiguous, NotSent, PushOutcome, Refused
+from infra.mpesa.short_codes import NoCredentials, ShortCodes
 
 SENDING_AT_ONCE = 8
 POLL_SECONDS = 0.05
@@ -50,13 +50,13 @@ class PushSender:
         self,
         store: EventStore,
         due: DuePushes,
-        client: DarajaClient,
+        short_codes: ShortCodes,
         *,
         callback_url: Callable[[UUID], str],
     ) -> None:
         self._store = store
         self._due = due
-        self._client = client
+        self._short_codes = short_codes
         self._callback_url = callback_url
 
     def run(self, stop: threading.Event) -> None:
@@ -87,15 +87,23 @@ class PushSender:
         push = dispatch(self._store, StartSending(push_id, clock.now()), cause)
         if push is None:
             return
-        outcome = self._client.push(
+        outcome = self._push(push)
+        self._record(_command(push, outcome), cause)
+        _log.info("push_sent", outcome=type(outcome).__name__)
+
+    def _push(self, push: Push) -> PushOutcome:
+        assert push.phone is not None, "a push whose member was erased is not sent"
+        try:
+            client = self._short_codes.client(push.short_code)
+        except NoCredentials as error:
+            return Refused("no_credentials", str(error))
+        return client.push(
             phone=push.phone,
             amount_shillings=push.push_shillings,
             account_reference=push.account_reference,
             description=_DESCRIPTIONS.get(push.purpose, "Payment"),
-            callback_url=self._callback_url(push_id),
+            callback_url=self._callback_url(push.id),
         )
-        self._record(_command(push, outcome), cause)
-        _log.info("push_sent", outcome=type(outcome).__name__)
 
     def _record(self, command: Any, cause: Cause) -> None:
         """What Safaricom answered is told once: a database that is away is waited for."""

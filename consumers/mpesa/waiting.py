@@ -11,16 +11,16 @@ from structlog.contextvars import bound_contextvars
 
 from consumers.mpesa.due_pushes import DuePush, DuePushes
 from domain.mpesa.commands import RecordQueryAnswer
-from domain.mpesa.handlers import Outcome
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.sending import RecordDoubt, StopWaiting
 from domain.mpesa.stk_push import Push
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import Contention
 from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
-from infra.mpesa.client import DarajaClient
 from infra.mpesa.outcomes import NotAnswered, QueryAnswer, QueryOutcome
-from infra.settings import MpesaPatience
+from infra.mpesa.settings import MpesaPatience
+from infra.mpesa.short_codes import ShortCodes
 
 POLL_SECONDS = 0.5
 QUERIES_A_ROUND_MAX = 5  # Safaricom slows down those who ask faster than some five a second
@@ -37,12 +37,12 @@ class PushWatch:
         self,
         store: EventStore,
         due: DuePushes,
-        client: DarajaClient,
+        short_codes: ShortCodes,
         patience: MpesaPatience,
     ) -> None:
         self._store = store
         self._due = due
-        self._client = client
+        self._short_codes = short_codes
         self._patience = patience
 
     def run(self, stop: threading.Event) -> None:
@@ -88,7 +88,8 @@ class PushWatch:
         push = UnitOfWork(self._store, cause).get(Push, due.push_id)
         if not push.is_open or push.checkout_request_id is None:
             return
-        answer = self._client.query(checkout_request_id=push.checkout_request_id)
+        client = self._short_codes.client(push.short_code)
+        answer = client.query(checkout_request_id=push.checkout_request_id)
         _log.info("push_asked_about", action=action, answer=type(answer).__name__)
         if isinstance(answer, QueryAnswer) and self._record(due, answer, cause):
             return

@@ -59,7 +59,7 @@ class Loan(LoanBooks):
 
     TOPIC = "loan"
     SNAPSHOT_EVERY = 50
-    SNAPSHOT_VERSION = 2
+    SNAPSHOT_VERSION = 3
 
     Applied = events.Applied
     Approved = events.Approved
@@ -113,6 +113,7 @@ class Loan(LoanBooks):
         self.due_soon_told = 0
         self.recoverable_cents = 0
         self.taken_over_on = taken_over_on
+        self.restructured_on = ""
         if after is not None:
             self.status = LoanStatus.ACTIVE
             self.begin_lines(after, opened_on=taken_over_on, accrues_from=accrues_from)
@@ -233,7 +234,9 @@ class Loan(LoanBooks):
         if source_id is None and effective_on != paid_on.isoformat():
             if self.opened_on == self.taken_over_on:
                 raise RepaymentBeforeTakeOver
-            raise RepaymentBeforeRestructure if self.carried_cents else RepaymentBeforeDisbursement
+            raise (
+                RepaymentBeforeRestructure if self.restructured_on else RepaymentBeforeDisbursement
+            )
         entry = Entry(
             kind="payment", id=repayment_id, cents=amount_cents, on=effective_on, due_on=""
         )
@@ -466,6 +469,7 @@ class Loan(LoanBooks):
         self.open_books(terms)
         self.carried_cents = after["paid_cents"]
         self.latest_on = restructured_on
+        self.restructured_on = restructured_on
         self.due_soon_told = 0
         for repayment in self.repayments.values():
             if repayment["state"] == "counted":

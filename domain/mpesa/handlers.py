@@ -8,7 +8,6 @@ query without one) claim the same unique key.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from domain.contributions.account import MemberAccount
@@ -28,6 +27,7 @@ from domain.mpesa.errors import (
     PaymentRequestAlreadyWaiting,
     PushNotFound,
 )
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.posting import Payment, Posted, post, posted_before, posting_key
 from domain.mpesa.receipt import Receipt, SuspenseReason
 from domain.mpesa.result_codes import Verdict, stk_meaning, stk_verdict
@@ -38,32 +38,6 @@ from domain.store import AggregateStore, Key
 PUSH_SHILLINGS_MAX = 250_000  # Safaricom's limit for one transaction
 ACCOUNT_REFERENCE = "push.account_reference"
 LIVE_PHONE = "push.live_phone"
-
-
-class Outcome(StrEnum):
-    """What became of something Safaricom told us."""
-
-    APPLIED = "applied"
-    ALREADY_KNOWN = "already_known"
-    STILL_PENDING = "still_pending"
-    OTHER_CHECKOUT_REQUEST = "checkout_request_id_does_not_match"
-    CONTRADICTS_PAYMENT = "says_failed_but_money_was_received"
-    RECEIPT_OF_ANOTHER_PUSH = "receipt_belongs_to_another_push"
-    RECEIPT_WITH_OTHER_AMOUNT = "receipt_known_with_another_amount"
-    RECEIPT_BELOW_POSTED = "receipt_is_for_less_than_was_posted"
-    SECOND_RECEIPT = "push_already_has_another_receipt"
-
-
-NEEDS_A_PERSON = frozenset(
-    {
-        Outcome.OTHER_CHECKOUT_REQUEST,
-        Outcome.CONTRADICTS_PAYMENT,
-        Outcome.RECEIPT_OF_ANOTHER_PUSH,
-        Outcome.RECEIPT_WITH_OTHER_AMOUNT,
-        Outcome.RECEIPT_BELOW_POSTED,
-        Outcome.SECOND_RECEIPT,
-    }
-)
 
 
 def request_push(command: RequestPush, store: AggregateStore) -> Push:

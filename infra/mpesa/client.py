@@ -119,6 +119,15 @@ class DarajaClient:
             case NeverLeft(reason) | NoAnswer(reason):
                 return NotAnswered(reason, _QUERY_RETRY_SECONDS)
 
+    def why_not_connected(self) -> str | None:
+        """Ask for a fresh token, whatever is in use. Answers what stands in the way, or None."""
+        try:
+            self._tokens.drop(self._tokens.current())
+            self._tokens.current()
+        except TokenUnavailable as error:
+            return error.reason
+        return None
+
     def _call(self, path: str, fields: Mapping[str, str | int]) -> _Call:
         token = self._tokens.current()
         call = self._post(path, fields, token=token)

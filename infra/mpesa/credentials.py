@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Literal
 
 SANDBOX_BASE_URL = "https://sandbox.safaricom.co.ke"
@@ -11,6 +12,26 @@ PRODUCTION_BASE_URL = "https://api.safaricom.co.ke"
 TransactionType = Literal["CustomerPayBillOnline", "CustomerBuyGoodsOnline"]
 PAY_BILL: TransactionType = "CustomerPayBillOnline"
 BUY_GOODS: TransactionType = "CustomerBuyGoodsOnline"
+
+
+class C2bVersion(StrEnum):
+    """Under which version an app's product registers paybill addresses."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Initiator:
+    """The API user in whose name money goes out, and whom status and balance are told to.
+
+    The certificate is Safaricom's (PEM), one for the sandbox and another for production: the
+    password leaves encrypted under its key.
+    """
+
+    name: str
+    password: str = field(repr=False)
+    certificate_pem: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +50,8 @@ class Credentials:
     pass_key: str = field(repr=False)
     transaction_type: TransactionType
     party_b: str
+    initiator: Initiator | None = None
+    c2b_version: C2bVersion = C2bVersion.V2
 
     def __post_init__(self) -> None:
         assert self.short_code.isascii()

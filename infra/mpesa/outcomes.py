@@ -32,11 +32,13 @@ class Refused:
 
     code: str
     reason: str
+    is_configuration: bool = False
+    """Whether every other request of this short code would meet the same."""
 
 
 @dataclass(frozen=True)
 class Ambiguous:
-    """M-Pesa may have taken the push. Sending it again could charge the payer twice."""
+    """M-Pesa may have taken the request. Sending it again could move the money twice."""
 
     reason: str
 
@@ -71,3 +73,18 @@ class NotAnswered:
 
 
 QueryOutcome = QueryAnswer | StillProcessing | Unknown | NotAnswered
+
+
+@dataclass(frozen=True)
+class Taken:
+    """M-Pesa took a payout, a reversal or a question; the result comes by callback."""
+
+    conversation_id: str
+
+
+@dataclass(frozen=True)
+class AlreadyTaken:
+    """A request with this OriginatorConversationID came before: it was taken then."""
+
+
+RequestOutcome = Taken | AlreadyTaken | NotSent | Refused | Ambiguous

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli.main import daystar
-from infra.settings import SettingsError, read_settings, read_variables
+from infra.errors import SettingsError
+from infra.settings import read_settings, read_variables
 from infra.variables import without_password
 
 ROOT = Path(__file__).parents[2]

@@ -19,13 +19,15 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 import app.cli.up as starting
 from domain.api_keys.handlers import RevokeApiKey
+from infra.errors import SettingsError
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
 from infra.keyring import new_master_key
-from infra.settings import SettingsError, read_settings
+from infra.settings import read_settings
 from tests.support.databases import Databases
 from tests.support.meanwhile import going_on
 from tests.support.running_house import MEMBERS, RunningHouse, end, running_house
@@ -119,6 +121,15 @@ def test_a_port_that_stays_taken_is_named(monkeypatch):
         monkeypatch.setenv("DAYSTAR_PORT", str(port))
         with pytest.raises(SettingsError, match=f"Port {port} is taken; set DAYSTAR_PORT"):
             starting._check_ports(read_settings())
+
+
+def test_a_house_whose_lists_fill_for_long_says_so_and_is_waited_for(monkeypatch):
+    """As after `daystar demo-data`: whoever started it still learns its address and its keys."""
+    monkeypatch.setattr(starting, "READY_SECONDS_MAX", 0.0)
+    answers = iter([False, False, True])
+    with capture_logs() as said:
+        assert starting._until(lambda: next(answers), threading.Event(), "read models")
+    assert [line["event"] for line in said] == ["not_ready_yet"]
 
 
 def test_an_issued_key_stands_alone_on_the_last_line_and_opens_the_running_house(house):

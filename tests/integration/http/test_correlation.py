@@ -83,6 +83,6 @@ def test_what_goes_wrong_with_a_push_is_said_with_its_id(house, lines):
     sender = PushSender(house.services.store, None, None, callback_url=str)
     sender._send_guarded(DuePush(push_id, clock.now(), 1))
     assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("push_failed", str(push_id))
-    watch = house.services.push_watch(house.services.daraja)
+    watch = house.services.push_watch()
     watch._do_guarded(DuePush(push_id, clock.now(), 1), "query")
     assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("push_watch_failed", str(push_id))

@@ -9,17 +9,18 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from domain.dates import NAIROBI
+from domain.dates import NAIROBI, business_day
 from domain.members.commands import EraseMember, SuspendMember
+from infra import clock
 from infra.event_store import as_of
 from projections import past
 from projections.follower import pause
-from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, assert_refused
-from tests.support.co_operative import TODAY
+from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, SUMMARY, assert_refused
 
 LOANS = "/daystar-accounting/v1/loans"
 REPAYMENTS = "/daystar-accounting/v1/repayments"
 LISTS = (MEMBERS, CONTRIBUTIONS, LOANS, REPAYMENTS)
+TODAY = business_day(clock.now())
 DUE_IN_PAST = timedelta(days=400)
 
 
@@ -32,8 +33,8 @@ def borrower(house):
 
 @pytest.fixture
 def loan_id(house, borrower):
-    loan_id = house.co_operative.loan(borrower)
-    house.co_operative.repayment(loan_id, 1_000_00)
+    loan_id = house.co_operative.loan(borrower, applied_on=TODAY, today=TODAY)
+    house.co_operative.repayment(loan_id, 1_000_00, paid_on=TODAY, today=TODAY)
     return loan_id
 
 
@@ -112,6 +113,10 @@ def test_before_the_first_event_there_is_nobody(client, house, borrower, loan_id
     for path in LISTS:
         answer = client.get(f"{path}?as_of=2001-01-01").json
         assert answer["pagination"]["total_items"] == 0
+    summary = client.get(f"{SUMMARY}?as_of=2001-01-31&period=monthly").json
+    assert set(summary["financial_data"].values()) == {"0.00"}
+    assert set(summary["member_data"].values()) == {0}
+    assert summary["period"]["from"] == "2001-01-01", "today is the day that is asked for"
     for path in (f"{MEMBERS}/{borrower}", f"{LOANS}/{loan_id}"):
         assert client.get(f"{path}?as_of_position=0").status_code == 404
         assert client.get(path).status_code == 200
@@ -166,7 +171,11 @@ def test_an_erased_person_has_no_name_in_the_past_either(client, house):
 def test_lateness_is_told_of_the_day_that_is_asked_for(client, house, owner_url, borrower):
     start = TODAY - DUE_IN_PAST
     loan_id = house.co_operative.loan(
-        borrower, disbursed_on=start, applied_on=start, product_code=house.co_operative.product()
+        borrower,
+        disbursed_on=start,
+        applied_on=start,
+        today=TODAY,
+        product_code=house.co_operative.product(),
     )
     position = head(house)
     loan = client.get(f"{LOANS}/{loan_id}?as_of_position={position}").json
@@ -234,7 +243,7 @@ NOT_A_TIME += ["2026-03-01T25:00:00", "2026-03-01 10:00", "0000-01-01", "\x00", 
 )
 def test_a_past_that_cannot_be_is_refused_with_a_sentence(premises, name, value):
     with premises.house.unchanged():
-        for path in (*LISTS, f"{MEMBERS}/{premises.member_id}"):
+        for path in (*LISTS, SUMMARY, f"{MEMBERS}/{premises.member_id}"):
             response = premises.client.get(f"{path}?{urlencode({name: value})}")
             problem = assert_refused(response, 400, "rest_invalid_param")
             assert set(problem["errors"]) == {name}
@@ -242,7 +251,7 @@ def test_a_past_that_cannot_be_is_refused_with_a_sentence(premises, name, value)
 
 
 def test_two_pasts_at_once_are_refused(premises):
-    for path in LISTS:
+    for path in (*LISTS, SUMMARY):
         response = premises.client.get(f"{path}?as_of=2026-01-01&as_of_position=0")
         problem = assert_refused(response, 400, "rest_invalid_param")
         assert set(problem["errors"]) == {"as_of_position"}
@@ -251,17 +260,21 @@ def test_two_pasts_at_once_are_refused(premises):
 def test_a_position_lost_in_a_restore_is_gone(client, house, borrower):
     position = head(house)
     house.owner.execute("SELECT event_store.raise_epoch(%s)", (position + 50_000,))
-    response = client.get(f"{CONTRIBUTIONS}?as_of_position={position + 1_000}")
-    assert_refused(response, 410, "position_lost")
+    for path in (CONTRIBUTIONS, SUMMARY):
+        response = client.get(f"{path}?as_of_position={position + 1_000}")
+        assert_refused(response, 410, "position_lost")
 
 
-def test_a_list_that_lags_says_so(client, house, borrower, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "read_model"), [(CONTRIBUTIONS, "contributions"), (SUMMARY, "summary")]
+)
+def test_a_list_that_lags_says_so(client, house, borrower, monkeypatch, path, read_model):
     monkeypatch.setattr(past, "BEHIND_SECONDS_MAX", 0.0)
     head(house)
-    pause(house.services.pool, "contributions")
+    pause(house.services.pool, read_model)
     house.contribution(borrower)
     position = head(house)
-    response = client.get(f"{CONTRIBUTIONS}?as_of_position={position}")
+    response = client.get(f"{path}?as_of_position={position}")
     assert_refused(response, 503, "past_not_ready")
     assert int(response.headers["Retry-After"]) > 0
 

@@ -11,7 +11,7 @@ from domain.loans.commands import WriteOffLoan
 from domain.loans.errors import LoanNotFound, LoanNotOpen
 from domain.loans.loan import Loan
 from domain.mpesa.errors import LoanOfAnotherMember, ReceiptStillAwaited
-from domain.mpesa.handlers import Outcome
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.stk_push import PushPurpose
 from tests.support.co_operative import NOW, TODAY

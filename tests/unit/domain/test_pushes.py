@@ -16,7 +16,7 @@ from domain.mpesa.errors import (
     PaymentRequestAlreadyWaiting,
     PushNotFound,
 )
-from domain.mpesa.handlers import NEEDS_A_PERSON, Outcome
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.receipt import Receipt, SuspenseReason
 from domain.mpesa.result_codes import STK_RESULT_CODES, Verdict, stk_meaning, stk_verdict
 from domain.mpesa.stk_push import Push
@@ -198,7 +198,7 @@ def test_a_late_receipt_for_less_than_was_posted_is_kept_and_shown_to_a_person(c
     push = push_in(co_operative, member, "paid_receipt_awaited")
     outcome = co_operative.paid(push, amount_cents=1_500_00)
     assert outcome is Outcome.RECEIPT_BELOW_POSTED
-    assert outcome in NEEDS_A_PERSON
+    assert outcome.needs_a_person
     known = receipt(co_operative, receipt_number_of(push))
     assert (known.amount_cents, known.suspended_cents, known.unplaced_cents) == (1_500_00, 0, 0)
     assert state_of(co_operative, push) == "succeeded"
@@ -217,7 +217,7 @@ def test_a_second_receipt_for_a_push_is_held_in_suspense_and_shown_to_a_person(c
     push = push_in(co_operative, member, "succeeded")
     outcome = co_operative.paid(push, receipt_number="SECOND1234")
     assert outcome is Outcome.SECOND_RECEIPT
-    assert outcome in NEEDS_A_PERSON
+    assert outcome.needs_a_person
     assert account(co_operative, member).contributed_cents == 2_000_00
     second = co_operative.load(Receipt, receipt_id("SECOND1234"))
     assert second.suspended_cents == second.amount_cents
@@ -232,7 +232,7 @@ def test_a_receipt_of_another_push_posts_nothing_and_is_shown_to_a_person(co_ope
     before = account(co_operative, other).contributed_cents
     outcome = co_operative.paid(push, receipt_number=number)
     assert outcome is Outcome.RECEIPT_OF_ANOTHER_PUSH
-    assert outcome in NEEDS_A_PERSON
+    assert outcome.needs_a_person
     assert account(co_operative, other).contributed_cents == before
     assert state_of(co_operative, push) == where
 
@@ -243,7 +243,7 @@ def test_a_callback_with_another_checkout_id_changes_nothing(co_operative):
     for code in ("0", "1", "1037"):
         outcome = co_operative.paid(push, checkout_request_id="ws_CO_other", result_code=code)
         assert outcome is Outcome.OTHER_CHECKOUT_REQUEST
-        assert outcome in NEEDS_A_PERSON
+        assert outcome.needs_a_person
     assert state_of(co_operative, push) == "accepted"
     assert account(co_operative, member).contributed_cents == 0
 
@@ -254,7 +254,7 @@ def test_failure_told_after_payment_is_shown_to_a_person(co_operative, where, st
     member = co_operative.member()
     outcome = step(co_operative, push_in(co_operative, member, where))
     assert outcome is Outcome.CONTRADICTS_PAYMENT
-    assert outcome in NEEDS_A_PERSON
+    assert outcome.needs_a_person
     assert account(co_operative, member).contributed_cents == 2_000_00
 
 
