@@ -1,0 +1,438 @@
+"""Holding a statement against our books: what agrees, and what does not, to the cent.
+
+A line finds its counterpart by the receipt number. What has no receipt number with us yet (a push
+paid by a query's word, a payout in doubt) is found by its particulars: amount, phone, time and
+account number; and only where one line and one movement fit each other and nothing else does. The
+rest is for a person. Nothing here changes anything: the same lines and the same books give the
+same answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from domain.mpesa.payer import Payer, phone_hash
+from domain.mpesa.statement import (
+    Balances,
+    Line,
+    LineKind,
+    LineStatus,
+    Side,
+    balances,
+    without_repeats,
+)
+
+TIME_APART = timedelta(minutes=10)
+"""How far two clocks, or a payment and the word of it, may be apart."""
+
+
+class DifferenceKind(StrEnum):
+    """In what way they and we disagree."""
+
+    ONLY_THERE = "only_there"
+    ONLY_HERE = "only_here"
+    AMOUNT = "amount"
+    STATUS = "status"
+    DUPLICATE = "duplicate"
+    CHARGE = "charge"
+    RUNNING_BALANCE = "running_balance"
+
+
+class MovementKind(StrEnum):
+    """What of ours moved money: a receipt, a push that waits for its receipt, a payout."""
+
+    RECEIPT = "receipt"
+    PUSH = "push"
+    PAYOUT = "payout"
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One movement in our books. `moved` tells whether they count it: a payout in doubt is not.
+
+    It happened between `begun_at` and `at`, as far as we know. A reversal is a payout that
+    `reverses` a receipt.
+    """
+
+    id: UUID
+    kind: MovementKind
+    receipt_number: str | None
+    amount_cents: int
+    begun_at: datetime
+    at: datetime
+    status: str
+    moved: bool = True
+    phone: str | None = field(default=None, repr=False)
+    account_number: str | None = field(default=None, repr=False)
+    charge_cents: int = 0
+    reverses: str | None = None
+
+    @property
+    def side(self) -> Side:
+        return Side.OUT if self.kind is MovementKind.PAYOUT else Side.IN
+
+    @property
+    def moved_cents(self) -> int:
+        """By how much our books changed the balance."""
+        if not self.moved:
+            return 0
+        return self.amount_cents if self.side is Side.IN else -self.amount_cents
+
+    @property
+    def known_as(self) -> str:
+        """Its receipt number, or else its id."""
+        return self.receipt_number or str(self.id)
+
+    @property
+    def line_kind(self) -> LineKind:
+        """What kind of line speaks of it."""
+        if self.kind is not MovementKind.PAYOUT:
+            return LineKind.PAYMENT
+        return LineKind.REVERSAL if self.reverses else LineKind.PAYOUT
+
+
+@dataclass(frozen=True)
+class Window:
+    """From one moment to another, both included."""
+
+    first: datetime
+    last: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        return self.first <= moment <= self.last
+
+
+@dataclass(frozen=True)
+class Match:
+    """A line and what of ours it speaks of."""
+
+    line: Line
+    ours: Movement
+
+    @property
+    def by_receipt(self) -> bool:
+        """Whether the receipt number told it, or else the particulars."""
+        return self.ours.receipt_number is not None or self.line.kind is LineKind.REVERSAL
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One disagreement. Cents are signed: what came in is above zero.
+
+    `effect_cents` is how much of the difference between their sum and ours it explains; a gap in
+    the balances, and a line that stands there again, explain nothing of it.
+    """
+
+    kind: DifferenceKind
+    key: str
+    at: datetime
+    theirs_cents: int
+    ours_cents: int
+    effect_cents: int
+    line: Line | None = None
+    ours: Movement | None = None
+
+    @property
+    def receipt_number(self) -> str | None:
+        """The receipt number it is about, where there is one."""
+        if self.line is not None:
+            return self.line.receipt_number
+        return self.ours.receipt_number if self.ours else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that was found. The sums are by kind of line, signed."""
+
+    balances: Balances
+    matches: tuple[Match, ...]
+    differences: tuple[Difference, ...]
+    theirs: Mapping[str, int]
+    ours: Mapping[str, int]
+
+    @property
+    def unlike_cents(self) -> int:
+        """Their sum less ours. The differences explain it wholly, always."""
+        return sum(self.theirs.values()) - sum(self.ours.values())
+
+
+def compare(lines: Sequence[Line], ours: Iterable[Movement], *, certain: Window) -> Comparison:
+    """Hold lines, from the oldest to the newest, against our movements.
+
+    Ours may hold more than the statement can know of: only what moved within `certain` is missed
+    where no line speaks of it.
+    """
+    once, again = without_repeats(lines)
+    books = list(ours)
+    told = [line for line in once if line.kind is not LineKind.CHARGE]
+    matches = _by_receipt(told, books)
+    for status in (LineStatus.COMPLETED, LineStatus.FAILED):
+        matches += _by_particulars([ln for ln in told if ln.status is status], books, matches)
+    balance = balances(once)
+    differences = [
+        *_unlike(matches),
+        *_only_there(told, matches),
+        *_only_here(books, matches, certain),
+        *_charges(once, matches),
+        *(_again(line) for line in again),
+        *(_gap(gap.line, gap.cents) for gap in balance.gaps),
+    ]
+    found = Comparison(
+        balances=balance,
+        matches=tuple(matches),
+        differences=tuple(sorted(differences, key=lambda each: (each.at, each.kind, each.key))),
+        theirs=_theirs(once),
+        ours=_ours(matches, differences, has_charges=_tells_charges(once)),
+    )
+    explained = sum(difference.effect_cents for difference in differences)
+    assert found.unlike_cents == explained, "every cent of the difference has its name"
+    return found
+
+
+def may_be(payer: Payer, phone: str) -> bool | None:
+    """Whether the payer told may have this phone; None where nothing is told of it."""
+    if payer.phone_hash is not None:
+        return payer.phone_hash == phone_hash(phone)
+    if payer.masked_phone is None:
+        return None
+    masked = payer.masked_phone.replace(" ", "").lstrip("+")
+    first, _, rest = masked.partition("*")
+    return phone.startswith(first) and phone.endswith(rest.lstrip("*"))
+
+
+def _by_receipt(lines: Iterable[Line], books: Iterable[Movement]) -> list[Match]:
+    known: dict[tuple[str, Side], Movement] = {}
+    for ours in books:
+        if ours.receipt_number is not None:
+            known[ours.receipt_number, ours.side] = ours
+        if ours.reverses is not None:
+            known.setdefault((ours.reverses, Side.OUT), ours)
+    speak_of: dict[UUID, list[Line]] = defaultdict(list)
+    movements: dict[UUID, Movement] = {}
+    for line in lines:
+        found = known.get((line.receipt_number, line.side))
+        if found is None and line.kind is LineKind.REVERSAL and line.linked_receipt is not None:
+            found = known.get((line.linked_receipt, line.side))
+        if found is not None:
+            speak_of[found.id].append(line)
+            movements[found.id] = found
+    return [Match(_best(speak_of[key], ours), ours) for key, ours in movements.items()]
+
+
+def _best(lines: list[Line], ours: Movement) -> Line:
+    """Of several rows with one receipt number (an attempt that failed, a tax), the row itself."""
+    return min(
+        lines,
+        key=lambda line: (
+            line.status is not LineStatus.COMPLETED,
+            line.kind is LineKind.OTHER,
+            line.amount_cents != ours.amount_cents,
+        ),
+    )
+
+
+def _by_particulars(
+    lines: Iterable[Line], books: Iterable[Movement], matches: list[Match]
+) -> list[Match]:
+    """Pairs that fit each other, and nothing else."""
+    taken_lines = {match.line.key for match in matches}
+    taken = {match.ours.id for match in matches}
+    waiting: dict[tuple[Side, int], list[Movement]] = defaultdict(list)
+    for ours in books:
+        if ours.receipt_number is None and ours.reverses is None and ours.id not in taken:
+            waiting[ours.side, ours.amount_cents].append(ours)
+    pairs = [
+        Match(line, ours)
+        for line in lines
+        if line.key not in taken_lines
+        for ours in waiting.get((line.side, line.amount_cents), ())
+        if _fit(line, ours)
+    ]
+    of_line = Counter(pair.line.key for pair in pairs)
+    of_ours = Counter(pair.ours.id for pair in pairs)
+    return [
+        pair for pair in pairs if of_line[pair.line.key] == 1 == of_ours[pair.ours.id]
+    ]
+
+
+def _fit(line: Line, ours: Movement) -> bool:
+    """Whether phone, time and account number agree; at least phone or account must be told."""
+    if line.kind is not ours.line_kind:
+        return False
+    if not ours.begun_at - TIME_APART <= line.completed_at <= ours.at + TIME_APART:
+        return False
+    same_phone = may_be(line.payer, ours.phone) if ours.phone else None
+    same_account = None
+    if line.account_number and ours.account_number:
+        same_account = line.account_number.casefold() == ours.account_number.casefold()
+    told = {same_phone, same_account}
+    return True in told and False not in told
+
+
+def _unlike(matches: Iterable[Match]) -> list[Difference]:
+    found = []
+    for match in matches:
+        line, ours = match.line, match.ours
+        if line.moved_cents == ours.moved_cents:
+            unsettled = not ours.moved and ours.status != "failed"
+            if line.status is LineStatus.FAILED and unsettled:
+                found.append(_difference(DifferenceKind.STATUS, line, ours))
+        elif line.moved_cents and ours.moved:
+            found.append(_difference(DifferenceKind.AMOUNT, line, ours))
+        else:
+            found.append(_difference(DifferenceKind.STATUS, line, ours))
+    return found
+
+
+def _difference(kind: DifferenceKind, line: Line, ours: Movement | None) -> Difference:
+    ours_cents = ours.moved_cents if ours else 0
+    return Difference(
+        kind=kind,
+        key=line.key,
+        at=line.completed_at,
+        theirs_cents=line.moved_cents,
+        ours_cents=ours_cents,
+        effect_cents=line.moved_cents - ours_cents,
+        line=line,
+        ours=ours,
+    )
+
+
+def _only_there(lines: Iterable[Line], matches: list[Match]) -> list[Difference]:
+    taken = {match.line.key for match in matches}
+    return [
+        _difference(DifferenceKind.ONLY_THERE, line, None)
+        for line in lines
+        if line.moved_cents and line.key not in taken
+    ]
+
+
+def _only_here(
+    books: Iterable[Movement], matches: list[Match], certain: Window
+) -> list[Difference]:
+    """What no line speaks of. A push whose line has a receipt of its own is counted twice."""
+    taken = {match.ours.id for match in matches}
+    lines: dict[tuple[Side, int], list[Line]] = defaultdict(list)
+    for match in matches:
+        lines[match.line.side, match.line.amount_cents].append(match.line)
+    found = []
+    for ours in books:
+        if ours.id in taken or not ours.moved:
+            continue
+        alike = lines.get((ours.side, ours.amount_cents), ())
+        if ours.receipt_number is None and any(_fit(line, ours) for line in alike):
+            found.append(_ours_alone(DifferenceKind.DUPLICATE, ours))
+        elif certain.holds(ours.at):
+            found.append(_ours_alone(DifferenceKind.ONLY_HERE, ours))
+    return found
+
+
+def _ours_alone(kind: DifferenceKind, ours: Movement) -> Difference:
+    return Difference(
+        kind=kind,
+        key=f"{ours.known_as}|{ours.side}",
+        at=ours.at,
+        theirs_cents=0,
+        ours_cents=ours.moved_cents,
+        effect_cents=-ours.moved_cents,
+        ours=ours,
+    )
+
+
+def _tells_charges(lines: Iterable[Line]) -> bool:
+    """Safaricom may keep charges on an account of their own: then no row here speaks of any."""
+    return any(line.kind is LineKind.CHARGE and line.moved_cents for line in lines)
+
+
+def _charges(lines: Sequence[Line], matches: list[Match]) -> list[Difference]:
+    """Charges of a payout are held against its own, all rows together; others are booked nowhere."""
+    if not _tells_charges(lines):
+        return []
+    payouts = {
+        match.line.receipt_number: match
+        for match in matches
+        if match.ours.kind is MovementKind.PAYOUT and match.line.moved_cents
+    }
+    taken: dict[str, list[Line]] = defaultdict(list)
+    found = []
+    for line in lines:
+        if line.kind is LineKind.CHARGE and line.moved_cents:
+            parent = {line.receipt_number, line.linked_receipt} & payouts.keys()
+            if parent:
+                taken[parent.pop()].append(line)
+            else:
+                found.append(_difference(DifferenceKind.CHARGE, line, None))
+    for receipt_number, match in payouts.items():
+        found += _charge_of(match, taken[receipt_number])
+    return found
+
+
+def _charge_of(match: Match, lines: list[Line]) -> list[Difference]:
+    theirs = sum(line.moved_cents for line in lines)
+    ours = -match.ours.charge_cents if match.ours.moved else 0
+    if theirs == ours:
+        return []
+    line = lines[0] if lines else match.line
+    return [
+        Difference(
+            kind=DifferenceKind.CHARGE,
+            key=line.key,
+            at=line.completed_at,
+            theirs_cents=theirs,
+            ours_cents=ours,
+            effect_cents=theirs - ours,
+            line=line,
+            ours=match.ours,
+        )
+    ]
+
+
+def _again(line: Line) -> Difference:
+    return Difference(
+        kind=DifferenceKind.DUPLICATE,
+        key=line.key,
+        at=line.completed_at,
+        theirs_cents=line.moved_cents,
+        ours_cents=0,
+        effect_cents=0,
+        line=line,
+    )
+
+
+def _gap(line: Line, cents: int) -> Difference:
+    return Difference(
+        kind=DifferenceKind.RUNNING_BALANCE,
+        key=line.key,
+        at=line.completed_at,
+        theirs_cents=cents,
+        ours_cents=0,
+        effect_cents=0,
+        line=line,
+    )
+
+
+def _theirs(lines: Iterable[Line]) -> dict[str, int]:
+    sums = dict.fromkeys(map(str, LineKind), 0)
+    for line in lines:
+        sums[line.kind] += line.moved_cents
+    return sums
+
+
+def _ours(
+    matches: Iterable[Match], differences: Iterable[Difference], *, has_charges: bool
+) -> dict[str, int]:
+    """Ours that the statement speaks of, each under the kind of its line; and what it lacks."""
+    sums = dict.fromkeys(map(str, LineKind), 0)
+    for match in matches:
+        sums[match.line.kind] += match.ours.moved_cents
+        if has_charges and match.line.moved_cents and match.ours.moved:
+            sums[LineKind.CHARGE] -= match.ours.charge_cents
+    for difference in differences:
+        if difference.line is None and difference.ours is not None:
+            sums[difference.ours.line_kind] += difference.ours_cents
+    return sums

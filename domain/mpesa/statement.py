@@ -1,0 +1,205 @@
+"""A statement of one short code: what Safaricom says moved, line by line, and whether it adds up.
+
+A line is known by its receipt number, reason type, side and amount together: the row of a charge
+repeats the receipt number of the payment that it was taken for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from domain.dates import text_from_moment
+from domain.mpesa.payer import Payer
+
+
+class Side(StrEnum):
+    """Which way the money went, seen from the short code."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class LineStatus(StrEnum):
+    """Whether the money moved. Only what is completed did; what `other` means nobody says."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    OTHER = "other"
+
+
+class LineKind(StrEnum):
+    """What a line is of, by its reason type."""
+
+    PAYMENT = "payment"
+    PAYOUT = "payout"
+    REVERSAL = "reversal"
+    CHARGE = "charge"
+    TRANSFER = "transfer"
+    OTHER = "other"
+
+
+# The first that is found in the reason type, in small letters, decides. The exact words of the
+# export are not documented; these were told by integrators, and what is unknown goes to a person.
+_KINDS = (
+    (re.compile(r"charge|\bfees?\b|tariff"), LineKind.CHARGE),
+    (re.compile(r"revers"), LineKind.REVERSAL),
+    (re.compile(r"(business|salary|promotion) payment"), LineKind.PAYOUT),
+    (re.compile(r"settlement|withdraw|organi[sz]ation"), LineKind.TRANSFER),
+    (re.compile(r"pay ?bill|pay utility|merchant payment|buy goods"), LineKind.PAYMENT),
+)
+_SIDE_OF = {LineKind.PAYMENT: Side.IN, LineKind.PAYOUT: Side.OUT, LineKind.CHARGE: Side.OUT}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: `number` is where it stands in the file, amounts are cents and above zero."""
+
+    number: int
+    receipt_number: str
+    completed_at: datetime
+    status: LineStatus
+    side: Side
+    amount_cents: int
+    balance_cents: int | None
+    reason_type: str
+    linked_receipt: str | None = None
+    account_number: str | None = field(default=None, repr=False)
+    payer: Payer = field(default_factory=Payer)
+
+    @property
+    def key(self) -> str:
+        """By what it is known, in whichever statement it stands."""
+        reason = self.reason_type.casefold()
+        return f"{self.receipt_number}|{reason}|{self.side}|{self.amount_cents}"
+
+    @property
+    def kind(self) -> LineKind:
+        """What it is of. A side on which that cannot be makes it unknown."""
+        reason = self.reason_type.casefold()
+        kind = next((kind for words, kind in _KINDS if words.search(reason)), LineKind.OTHER)
+        return kind if _SIDE_OF.get(kind, self.side) is self.side else LineKind.OTHER
+
+    @property
+    def moved_cents(self) -> int:
+        """By how much it changed the balance."""
+        if self.status is not LineStatus.COMPLETED:
+            return 0
+        return self.amount_cents if self.side is Side.IN else -self.amount_cents
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A line whose balance is not the one before it and what moved: off by so many cents."""
+
+    line: Line
+    cents: int
+
+
+@dataclass(frozen=True)
+class Balances:
+    """What a statement says of itself as a whole. Without balances in it, there is no opening."""
+
+    opening_cents: int | None
+    came_in_cents: int
+    went_out_cents: int
+    closing_cents: int | None
+    gaps: tuple[Gap, ...]
+
+    @property
+    def ties(self) -> bool:
+        """Whether opening + in - out = closing."""
+        if self.opening_cents is None or self.closing_cents is None:
+            return False
+        moved = self.came_in_cents - self.went_out_cents
+        return self.opening_cents + moved == self.closing_cents
+
+
+def in_order(told: Sequence[Line]) -> list[Line]:
+    """The lines from the oldest to the newest. The export has the newest first.
+
+    Of lines of one second only their balances tell the order, so the file's own order is kept.
+    """
+    turned = list(reversed(told))
+    if not told or told[0].completed_at > told[-1].completed_at:
+        return turned
+    if told[0].completed_at < told[-1].completed_at:
+        return list(told)
+    return min(turned, list(told), key=lambda lines: len(balances(lines).gaps))
+
+
+def without_repeats(lines: Iterable[Line]) -> tuple[list[Line], list[Line]]:
+    """Each line once, and those that stand there again."""
+    seen: set[str] = set()
+    once, again = [], []
+    for line in lines:
+        (again if line.key in seen else once).append(line)
+        seen.add(line.key)
+    return once, again
+
+
+def balances(lines: Sequence[Line]) -> Balances:
+    """What lines from the oldest to the newest, each once, say of the balance."""
+    known = [line for line in lines if _tells_balance(line)]
+    opening = None
+    if known:
+        before = lines[: lines.index(known[0]) + 1]
+        opening = _balance(known[0]) - sum(line.moved_cents for line in before)
+    return Balances(
+        opening_cents=opening,
+        came_in_cents=sum(max(line.moved_cents, 0) for line in lines),
+        went_out_cents=sum(max(-line.moved_cents, 0) for line in lines),
+        closing_cents=_closing(lines, known),
+        gaps=tuple(_gaps(lines, opening)),
+    )
+
+
+def digest(lines: Iterable[Line]) -> str:
+    """What the lines say, in few letters: the same lines saved in another way give the same."""
+    told = sha256()
+    for line in lines:
+        balance = "" if line.balance_cents is None else line.balance_cents
+        at = text_from_moment(line.completed_at)
+        told.update(f"{line.key}|{at}|{line.status}|{balance}\n".encode())
+    return told.hexdigest()
+
+
+def _closing(lines: Sequence[Line], known: list[Line]) -> int | None:
+    if not known:
+        return None
+    after = lines[lines.index(known[-1]) + 1 :]
+    return _balance(known[-1]) + sum(line.moved_cents for line in after)
+
+
+def _gaps(lines: Sequence[Line], opening: int | None) -> list[Gap]:
+    """Where the balance jumps. One that jumps and at once jumps back is one wrong balance."""
+    if opening is None:
+        return []
+    found: list[Gap] = []
+    expected, has_jumped = opening, False
+    for line in lines:
+        expected += line.moved_cents
+        if not _tells_balance(line):
+            continue
+        cents, expected = _balance(line) - expected, _balance(line)
+        if cents and has_jumped and found[-1].cents == -cents:
+            has_jumped = False
+            continue
+        has_jumped = bool(cents)
+        if cents:
+            found.append(Gap(line, cents))
+    return found
+
+
+def _tells_balance(line: Line) -> bool:
+    """What did not move money is no witness of the balance."""
+    return line.balance_cents is not None and line.status is LineStatus.COMPLETED
+
+
+def _balance(line: Line) -> int:
+    assert line.balance_cents is not None
+    return line.balance_cents
