@@ -14,6 +14,8 @@ from domain.contributions.account import MemberAccount
 from domain.loans.loan import Loan
 from domain.loans.product import LoanProduct
 from domain.members.member import Member
+from domain.mpesa.payout import Payout
+from domain.mpesa.payout_lane import PayoutLane
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.stk_push import Push
 from domain.principals.principal import Principal
@@ -25,6 +27,8 @@ AGGREGATES: Mapping[str, type[Aggregate]] = {
     "loan": Loan,
     "push": Push,
     "receipt": Receipt,
+    "payout": Payout,
+    "payout-lane": PayoutLane,
     "principal": Principal,
     "api-key": ApiKey,
 }
@@ -79,6 +83,25 @@ EVENTS: Mapping[str, type[Event]] = {
     "receipt.placed-on-loan": Receipt.PlacedOnLoan,
     "receipt.suspended": Receipt.Suspended,
     "receipt.attached-to-push": Receipt.AttachedToPush,
+    "payout.requested": Payout.Requested,
+    "payout.held": Payout.Held,
+    "payout.sent": Payout.Sent,
+    "payout.not-sent": Payout.NotSent,
+    "payout.accepted": Payout.Accepted,
+    "payout.left-in-doubt": Payout.LeftInDoubt,
+    "payout.answer-unclear": Payout.AnswerUnclear,
+    "payout.put-under-review": Payout.PutUnderReview,
+    "payout.contradicted": Payout.Contradicted,
+    "payout.settlement-proposed": Payout.SettlementProposed,
+    "payout.settlement-rejected": Payout.SettlementRejected,
+    "payout.succeeded": Payout.Succeeded,
+    "payout.failed": Payout.Failed,
+    "payout.charge-booked": Payout.ChargeBooked,
+    "payout.charge-corrected": Payout.ChargeCorrected,
+    "payout-lane.opened": PayoutLane.Opened,
+    "payout-lane.stopped": PayoutLane.Stopped,
+    "payout-lane.resumed": PayoutLane.Resumed,
+    "payout-lane.balance-told": PayoutLane.BalanceTold,
     "principal.added": Principal.Added,
     "api-key.issued": ApiKey.Issued,
     "api-key.rotated": ApiKey.Rotated,
