@@ -255,9 +255,7 @@ def _by_particulars(
     ]
     of_line = Counter(pair.line.key for pair in pairs)
     of_ours = Counter(pair.ours.id for pair in pairs)
-    return [
-        pair for pair in pairs if of_line[pair.line.key] == 1 == of_ours[pair.ours.id]
-    ]
+    return [pair for pair in pairs if of_line[pair.line.key] == 1 == of_ours[pair.ours.id]]
 
 
 def _fit(line: Line, ours: Movement) -> bool:
@@ -350,7 +348,7 @@ def _tells_charges(lines: Iterable[Line]) -> bool:
 
 
 def _charges(lines: Sequence[Line], matches: list[Match]) -> list[Difference]:
-    """Charges of a payout are held against its own, all rows together; others are booked nowhere."""
+    """All rows of a payout's charge are held against its own; others are booked nowhere."""
     if not _tells_charges(lines):
         return []
     payouts = {

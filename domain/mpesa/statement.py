@@ -176,22 +176,21 @@ def _closing(lines: Sequence[Line], known: list[Line]) -> int | None:
 
 
 def _gaps(lines: Sequence[Line], opening: int | None) -> list[Gap]:
-    """Where the balance jumps. One that jumps and at once jumps back is one wrong balance."""
+    """Where the balance jumps: for good, as where a row is missing, or on one line alone."""
     if opening is None:
         return []
-    found: list[Gap] = []
-    expected, has_jumped = opening, False
+    expected, off = opening, []  # how far each stated balance is off what moved since the opening
     for line in lines:
         expected += line.moved_cents
-        if not _tells_balance(line):
+        if _tells_balance(line):
+            off.append((line, _balance(line) - expected))
+    found, usual = [], 0
+    for place, (line, cents) in enumerate(off):
+        if cents == usual:
             continue
-        cents, expected = _balance(line) - expected, _balance(line)
-        if cents and has_jumped and found[-1].cents == -cents:
-            has_jumped = False
-            continue
-        has_jumped = bool(cents)
-        if cents:
-            found.append(Gap(line, cents))
+        found.append(Gap(line, cents - usual))
+        if place + 1 < len(off) and off[place + 1][1] == cents:
+            usual = cents
     return found
 
 
