@@ -22,7 +22,7 @@ from domain.mpesa.outcome import Outcome
 from infra.callbacks import ATTEMPTS_MAX, CallbackStore, Settlement, StoredCallback
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
-from infra.mpesa.callbacks import UnreadableCallback
+from infra.mpesa.unreadable import UnreadableCallback
 
 BATCH_CALLBACKS = 60  # each makes at most seven events, and a commit holds 500
 POLL_SECONDS_BUSY = 0.02  # a little patience makes larger batches, and those cost far less

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from infra.mpesa.gateway_errors import Conclusion, GatewayError, read_error
 from infra.mpesa.outcomes import (
     Accepted,
+    AlreadyTaken,
     Ambiguous,
     NotAnswered,
     NotSent,
@@ -12,7 +15,9 @@ from infra.mpesa.outcomes import (
     QueryAnswer,
     QueryOutcome,
     Refused,
+    RequestOutcome,
     StillProcessing,
+    Taken,
     Unknown,
 )
 from infra.mpesa.transport import Answer
@@ -20,8 +25,11 @@ from infra.mpesa.wire import UnreadableJson, code_text, identifier, read_object,
 
 MERCHANT_REQUEST_ID_LENGTH_MAX = 64
 CHECKOUT_REQUEST_ID_LENGTH_MAX = 128
+CONVERSATION_ID_LENGTH_MAX = 64
 _MISCONFIGURED_RETRY_SECONDS = 300.0
 _UNREADABLE_RETRY_SECONDS = 30.0
+# The registration of paybill addresses answers with a misspelt id, and with no other.
+_ORIGINATOR_KEYS = ("OriginatorConversationID", "OriginatorCoversationID")
 
 
 def token_was_refused(answer: Answer) -> bool:
@@ -32,16 +40,25 @@ def token_was_refused(answer: Answer) -> bool:
     return error.conclusion is Conclusion.TOKEN
 
 
-def read_push_answer(answer: Answer) -> PushOutcome:
-    """What became of a push that was answered."""
+def answered_object(answer: Answer) -> dict[str, Any] | GatewayError:
+    """What was answered, where it is no error."""
     if answer.status != 200:
-        return _push_error(read_error(status=answer.status, body=answer.body))
+        return read_error(status=answer.status, body=answer.body)
     try:
         told = read_object(answer.body)
     except UnreadableJson as error:
-        return Ambiguous(f"HTTP 200, but {error}")
+        reason = f"HTTP 200, but {error}"
+        return GatewayError(Conclusion.UNCLEAR, "200", reason, _UNREADABLE_RETRY_SECONDS)
     if "errorCode" in told:
-        return _push_error(read_error(status=answer.status, body=answer.body))
+        return read_error(status=answer.status, body=answer.body)
+    return told
+
+
+def read_push_answer(answer: Answer) -> PushOutcome:
+    """What became of a push that was answered."""
+    told = answered_object(answer)
+    if isinstance(told, GatewayError):
+        return _not_accepted(told)
     response_code = code_text(told.get("ResponseCode"))
     merchant = identifier(told.get("MerchantRequestID"), length_max=MERCHANT_REQUEST_ID_LENGTH_MAX)
     checkout = identifier(told.get("CheckoutRequestID"), length_max=CHECKOUT_REQUEST_ID_LENGTH_MAX)
@@ -52,14 +69,9 @@ def read_push_answer(answer: Answer) -> PushOutcome:
 
 def read_query_answer(answer: Answer, *, checkout_request_id: str) -> QueryOutcome:
     """What a query that was answered tells of the push."""
-    if answer.status != 200:
-        return _query_error(read_error(status=answer.status, body=answer.body))
-    try:
-        told = read_object(answer.body)
-    except UnreadableJson as error:
-        return NotAnswered(f"HTTP 200, but {error}", _UNREADABLE_RETRY_SECONDS)
-    if "errorCode" in told:
-        return _query_error(read_error(status=answer.status, body=answer.body))
+    told = answered_object(answer)
+    if isinstance(told, GatewayError):
+        return _query_error(told)
     if told.get("CheckoutRequestID", checkout_request_id) != checkout_request_id:
         return NotAnswered("the answer is about another push", _UNREADABLE_RETRY_SECONDS)
     result_code = code_text(told.get("ResultCode"))
@@ -68,14 +80,57 @@ def read_query_answer(answer: Answer, *, checkout_request_id: str) -> QueryOutco
     return QueryAnswer(result_code, sentence(told.get("ResultDesc")))
 
 
-def _push_error(error: GatewayError) -> PushOutcome:
+def read_request_answer(answer: Answer, *, moves_money: bool) -> RequestOutcome:
+    """What became of a payout, a reversal, a question or a registration that was answered."""
+    told = answered_object(answer)
+    if isinstance(told, GatewayError):
+        return _not_taken(told, moves_money=moves_money)
+    response_code = code_text(told.get("ResponseCode"))
+    conversation = _conversation_id(told, "ConversationID")
+    originator = next(filter(None, (_conversation_id(told, key) for key in _ORIGINATOR_KEYS)), "")
+    if response_code == "0" and (conversation or originator):
+        return Taken(conversation, originator)
+    return Ambiguous(f"an acknowledgement with response code {response_code}, or without its ids")
+
+
+def read_pull_registration(answer: Answer) -> RequestOutcome:
+    """What became of the wish to pull payments. Some samples write its keys with a space."""
+    told = answered_object(answer)
+    if isinstance(told, GatewayError):
+        return _not_taken(told, moves_money=False)
+    match code_text(told.get("ResponseStatus", told.get("Response Status"))):
+        case "1000":
+            return Taken(_conversation_id(told, "ResponseRefID"))
+        case "1001":
+            return AlreadyTaken()
+        case status:
+            return Ambiguous(f"an answer with response status {status}")
+
+
+def _conversation_id(told: dict[str, Any], key: str) -> str:
+    return identifier(told.get(key), length_max=CONVERSATION_ID_LENGTH_MAX) or ""
+
+
+def _not_accepted(error: GatewayError) -> NotSent | Refused | Ambiguous:
     match error.conclusion:
-        case Conclusion.NOT_SENT | Conclusion.TOKEN:
+        case Conclusion.NOT_SENT | Conclusion.TOKEN | Conclusion.BUSY:
             return NotSent(error.reason, error.retry_after_seconds)
-        case Conclusion.BAD_REQUEST | Conclusion.CONFIGURATION:
+        case Conclusion.BAD_REQUEST:
             return Refused(error.code, error.reason)
-        case Conclusion.PROCESSING | Conclusion.NO_SUCH_TRANSACTION | Conclusion.UNCLEAR:
+        case Conclusion.CONFIGURATION:
+            return Refused(error.code, error.reason, is_configuration=True)
+        case _:
             return Ambiguous(error.reason)
+
+
+def _not_taken(error: GatewayError, *, moves_money: bool) -> RequestOutcome:
+    match error.conclusion:
+        case Conclusion.ALREADY_TAKEN:
+            return AlreadyTaken()
+        case Conclusion.BUSY if moves_money:
+            return Ambiguous(error.reason)
+        case _:
+            return _not_accepted(error)
 
 
 def _query_error(error: GatewayError) -> QueryOutcome:
@@ -86,5 +141,5 @@ def _query_error(error: GatewayError) -> QueryOutcome:
             return Unknown()
         case Conclusion.BAD_REQUEST | Conclusion.CONFIGURATION:
             return NotAnswered(error.reason, _MISCONFIGURED_RETRY_SECONDS)
-        case Conclusion.NOT_SENT | Conclusion.TOKEN | Conclusion.UNCLEAR:
+        case _:
             return NotAnswered(error.reason, error.retry_after_seconds)

@@ -7,27 +7,16 @@ are kept by the caller for a person to look at.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from domain.dates import NAIROBI
-from domain.errors import InvalidInput
-from domain.money import AMOUNT_CENTS_MAX, CENTS_PER_SHILLING
 from domain.mpesa.result_codes import Verdict, stk_verdict
-from domain.phones import normalised_phone
-from infra.errors import InfrastructureError
 from infra.mpesa.answers import CHECKOUT_REQUEST_ID_LENGTH_MAX, MERCHANT_REQUEST_ID_LENGTH_MAX
+from infra.mpesa.particulars import moment, paid_cents, phone, receipt_number
+from infra.mpesa.unreadable import UnreadableCallback
 from infra.mpesa.wire import UnreadableJson, code_text, identifier, read_object, sentence
-
-_AMOUNT = re.compile(r"\d{1,11}(?:\.\d{1,6})?", re.ASCII)
-_RECEIPT = re.compile(r"[A-Z0-9]{6,20}")
-_MOMENT = re.compile(r"\d{14}", re.ASCII)
-_FIRST_YEAR, _LAST_YEAR = 2007, 2099  # M-Pesa opened in 2007
-_CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
@@ -49,14 +38,6 @@ class StkCallback:
     result_code: str
     result_description: str
     payment: StkPayment | None
-
-
-class UnreadableCallback(InfrastructureError):
-    """The body is not a callback of a push. The reason never quotes the body."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def read_stk_callback(body: bytes) -> StkCallback:
@@ -84,10 +65,10 @@ def read_stk_callback(body: bytes) -> StkCallback:
 
 def _payment(items: Mapping[str, Any]) -> StkPayment:
     return StkPayment(
-        receipt_number=_receipt(items.get("MpesaReceiptNumber")),
-        amount_cents=_cents(items.get("Amount")),
-        paid_at=_moment(items.get("TransactionDate")),
-        payer_phone=_phone(items.get("PhoneNumber")),
+        receipt_number=receipt_number(items.get("MpesaReceiptNumber"), name="MpesaReceiptNumber"),
+        amount_cents=paid_cents(items.get("Amount"), name="Amount"),
+        paid_at=moment(items.get("TransactionDate"), name="TransactionDate"),
+        payer_phone=phone(items.get("PhoneNumber")),
     )
 
 
@@ -116,57 +97,3 @@ def _items(told: Mapping[str, Any]) -> dict[str, Any]:
         if items.setdefault(name, value) != value:
             raise UnreadableCallback("an item of the metadata is told twice, differently")
     return items
-
-
-def _receipt(value: object) -> str:
-    receipt = value.strip().upper() if isinstance(value, str) else ""
-    if not _RECEIPT.fullmatch(receipt):
-        raise UnreadableCallback("paid, but there is no usable MpesaReceiptNumber")
-    return receipt
-
-
-def _cents(value: object) -> int:
-    shillings = _decimal(value)
-    # The bounds come first: a number such as 1e999999 must never be written out.
-    if shillings is None or not 0 < shillings <= AMOUNT_CENTS_MAX // CENTS_PER_SHILLING:
-        raise UnreadableCallback("paid, but there is no usable Amount")
-    rounded = shillings.quantize(_CENT)
-    if rounded != shillings:
-        raise UnreadableCallback("paid, but the Amount has parts of a cent")
-    return int(rounded * CENTS_PER_SHILLING)
-
-
-def _decimal(value: object) -> Decimal | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | Decimal):
-        return Decimal(value)
-    if isinstance(value, str) and _AMOUNT.fullmatch(value.strip()):
-        return Decimal(value.strip())
-    return None
-
-
-def _moment(value: object) -> datetime:
-    text = _digits(value)
-    if not _MOMENT.fullmatch(text):
-        raise UnreadableCallback("paid, but there is no usable TransactionDate")
-    try:
-        moment = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
-    except ValueError:
-        raise UnreadableCallback("paid, but the TransactionDate does not exist") from None
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise UnreadableCallback("paid, but the TransactionDate is out of all bounds")
-    return moment
-
-
-def _phone(value: object) -> str | None:
-    try:
-        return normalised_phone(_digits(value))
-    except InvalidInput:
-        return None
-
-
-def _digits(value: object) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    return code_text(value) or ""

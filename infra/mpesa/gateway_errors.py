@@ -19,7 +19,11 @@ class Conclusion(Enum):
     TOKEN = "token"  # noqa: S105 - a kind of error, not a password
     CONFIGURATION = "configuration"
     BAD_REQUEST = "bad_request"
-    NOT_SENT = "not_sent"
+    NOT_SENT = "not_sent"  # the gateway turned it away: M-Pesa never saw it
+    BUSY = (
+        "busy"  # M-Pesa had no time for it: no prompt was sent, but of a payout it proves nothing
+    )
+    ALREADY_TAKEN = "already_taken"
     PROCESSING = "processing"
     NO_SUCH_TRANSACTION = "no_such_transaction"
     UNCLEAR = "unclear"
@@ -57,6 +61,7 @@ _AUTH = "the consumer key or secret is wrong"
 _PATH = "Daraja does not know the path"
 _HEADER = "Daraja did not accept the Authorization header"
 _BUSY = "Daraja asks us to slow down"
+_REGISTERED = "addresses are registered already"
 _LOCKED = "the payer has another transaction in progress"
 
 GATEWAY_ERRORS = (
@@ -87,13 +92,22 @@ GATEWAY_ERRORS = (
         Conclusion.CONFIGURATION,
         "the short code and the pass key do not belong together",
     ),
-    _Row("500.001.1001", "unable to lock subscriber", Conclusion.NOT_SENT, _LOCKED, 60.0),
+    _Row("500.001.1001", "unable to lock subscriber", Conclusion.BUSY, _LOCKED, 60.0),
     _Row(
         "500.001.1001", "is being processed", Conclusion.PROCESSING, "still being processed", 15.0
     ),
     _Row("500.001.1001", "does not exist", Conclusion.NO_SUCH_TRANSACTION, "no such transaction"),
-    _Row("500.003.02", "", Conclusion.NOT_SENT, _BUSY, 10.0),
+    _Row(
+        "500.002.1001",
+        "duplicate originatorconversationid",
+        Conclusion.ALREADY_TAKEN,
+        "a request with this id was taken before",
+    ),
+    _Row("500.003.02", "spike arrest", Conclusion.NOT_SENT, _BUSY, 10.0),
+    _Row("500.003.02", "", Conclusion.BUSY, _BUSY, 10.0),
     _Row("500.003.03", "", Conclusion.NOT_SENT, "our quota of calls is used up", 900.0),
+    _Row("500.003.1001", "already registered", Conclusion.ALREADY_TAKEN, _REGISTERED),
+    _Row("500.003.1001", "duplicate notification info", Conclusion.ALREADY_TAKEN, _REGISTERED),
     # A gateway that rejects the request itself has not passed it on to M-Pesa.
     _Row("400.", "", Conclusion.BAD_REQUEST, _BAD),
     _Row("401.", "", Conclusion.CONFIGURATION, "Daraja did not let us in"),
@@ -125,7 +139,7 @@ def _without_envelope(status: int) -> GatewayError:
     if status == 401:
         return GatewayError(Conclusion.TOKEN, "401", _TOKEN, 30.0)
     if status == 429:
-        return GatewayError(Conclusion.NOT_SENT, "429", _BUSY, 10.0)
+        return GatewayError(Conclusion.BUSY, "429", _BUSY, 10.0)
     reason = f"an answer that is not Daraja's, HTTP {status}"
     return GatewayError(Conclusion.UNCLEAR, str(status), reason, 30.0)
 

@@ -80,11 +80,14 @@ class Taken:
     """M-Pesa took a payout, a reversal or a question; the result comes by callback."""
 
     conversation_id: str
+    originator_conversation_id: str = (
+        ""  # Safaricom's where we sent none; a reversal is asked by it
+    )
 
 
 @dataclass(frozen=True)
 class AlreadyTaken:
-    """A request with this OriginatorConversationID came before: it was taken then."""
+    """The same came before, and was taken then: this payout's id, or addresses registered."""
 
 
 RequestOutcome = Taken | AlreadyTaken | NotSent | Refused | Ambiguous

@@ -30,7 +30,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-from infra.mpesa.client import PUSH_PATH, QUERY_PATH
+from infra.mpesa.paths import PUSH_PATH, QUERY_PATH
 from infra.mpesa.simulator.behaviours import BEHAVIOURS, Acknowledgement, TooManyOverrides
 from infra.mpesa.simulator.callbacks import RESULT_SENTENCES
 from infra.mpesa.simulator.incoming import read_push, read_query

@@ -14,14 +14,14 @@ from types import MappingProxyType
 from typing import Any
 
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
-from infra.mpesa.client import (
+from infra.mpesa.credentials import BUY_GOODS, PAY_BILL
+from infra.mpesa.simulator.refusals import REFUSALS, Refusal, invalid_field
+from infra.mpesa.stk_calls import (
     ACCOUNT_REFERENCE_LENGTH_MAX,
     AMOUNT_SHILLINGS_MAX,
     DESCRIPTION_LENGTH_MAX,
     push_password,
 )
-from infra.mpesa.credentials import BUY_GOODS, PAY_BILL
-from infra.mpesa.simulator.refusals import REFUSALS, Refusal, invalid_field
 
 _TIMESTAMP = re.compile(r"\d{14}", re.ASCII)
 

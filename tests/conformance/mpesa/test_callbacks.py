@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.mpesa.callbacks import StkCallback, UnreadableCallback, read_stk_callback
+from infra.mpesa.callbacks import StkCallback, read_stk_callback
+from infra.mpesa.unreadable import UnreadableCallback
 
 NAMES = ("Amount", "MpesaReceiptNumber", "Balance", "TransactionDate", "PhoneNumber")
 GOOD = {

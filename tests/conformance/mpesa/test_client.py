@@ -12,7 +12,6 @@ import requests
 
 from domain.mpesa.result_codes import Verdict, stk_verdict
 from infra.mpesa.callbacks import read_stk_callback
-from infra.mpesa.client import prompt_text, push_password
 from infra.mpesa.credentials import BUY_GOODS, Credentials
 from infra.mpesa.outcomes import (
     Accepted,
@@ -24,6 +23,7 @@ from infra.mpesa.outcomes import (
     StillProcessing,
     Unknown,
 )
+from infra.mpesa.stk_calls import prompt_text, push_password
 from infra.mpesa.transport import (
     Answer,
     BearerToken,

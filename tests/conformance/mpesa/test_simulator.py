@@ -13,12 +13,13 @@ import pytest
 import requests
 
 from infra.mpesa.callbacks import read_stk_callback
-from infra.mpesa.client import PUSH_PATH, QUERY_PATH, push_password
+from infra.mpesa.paths import PUSH_PATH, QUERY_PATH
 from infra.mpesa.simulator.behaviours import BEHAVIOURS
 from infra.mpesa.simulator.callbacks import RESULT_SENTENCES
 from infra.mpesa.simulator.incoming import PushRequest
 from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.mpesa.simulator.state import SimulatorState
+from infra.mpesa.stk_calls import push_password
 from infra.mpesa.tokens import TOKEN_PATH
 from tests.conformance.mpesa.conftest import SETTINGS
 
