@@ -40,3 +40,13 @@ def short_code_id(short_code: str) -> UUID:
 def reversal_id(receipt_number: str) -> UUID:
     """The reversal of a receipt: one for each."""
     return uuid5(_DAYSTAR, f"mpesa-reversal/{receipt_number.strip().upper()}")
+
+
+def reconciliation_run_id(short_code: str, source: str, subject: str) -> UUID:
+    """The stream of all comparisons of one statement, or of one hour's pull."""
+    return uuid5(_DAYSTAR, f"reconciliation-run/{short_code}/{source}/{subject}")
+
+
+def reconciliation_case_id(short_code: str, kind: str, key: str) -> UUID:
+    """The case of one difference: found again, it is the same one."""
+    return uuid5(_DAYSTAR, f"reconciliation-case/{short_code}/{kind}/{key}")

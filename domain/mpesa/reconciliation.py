@@ -23,6 +23,7 @@ from domain.mpesa.statement import (
     LineKind,
     LineStatus,
     Side,
+    Window,
     balances,
     without_repeats,
 )
@@ -94,17 +95,6 @@ class Movement:
         if self.kind is not MovementKind.PAYOUT:
             return LineKind.PAYMENT
         return LineKind.REVERSAL if self.reverses else LineKind.PAYOUT
-
-
-@dataclass(frozen=True)
-class Window:
-    """From one moment to another, both included."""
-
-    first: datetime
-    last: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        return self.first <= moment <= self.last
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
 from domain.dates import text_from_moment
 from domain.mpesa.payer import Payer
+
+GRACE = timedelta(days=1)
+"""How much at the edges of a statement is left to chance."""
 
 
 class Side(StrEnum):
@@ -119,6 +122,28 @@ class Balances:
         return self.opening_cents + moved == self.closing_cents
 
 
+@dataclass(frozen=True)
+class Period:
+    """From a statement's first line to its last, and what was there before and after."""
+
+    first: datetime
+    last: datetime
+    opening_cents: int | None
+    closing_cents: int | None
+
+
+@dataclass(frozen=True)
+class Window:
+    """From one moment to another, both included."""
+
+    first: datetime
+    last: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment lies in it."""
+        return self.first <= moment <= self.last
+
+
 def in_order(told: Sequence[Line]) -> list[Line]:
     """The lines from the oldest to the newest. The export has the newest first.
 
@@ -156,6 +181,35 @@ def balances(lines: Sequence[Line]) -> Balances:
         closing_cents=_closing(lines, known),
         gaps=tuple(_gaps(lines, opening)),
     )
+
+
+def certain(own: Period, others: Iterable[Period]) -> Window:
+    """In which time whatever moved must stand in this statement, or in one beside it.
+
+    At its edges a day is left to chance: we do not know from when to when it was asked for, and
+    clocks differ. Statements that join make one: where one ends with what the next begins with, at
+    most a day apart, or where they overlap.
+    """
+    first, last = own.first, own.last
+    opening, closing = own.opening_cents, own.closing_cents
+    joined = True
+    while joined:
+        joined = False
+        for other in others:
+            if other.first < first and _joins(other.last, first, other.closing_cents, opening):
+                first, opening, joined = other.first, other.opening_cents, True
+            if other.last > last and _joins(last, other.first, closing, other.opening_cents):
+                last, closing, joined = other.last, other.closing_cents, True
+    return Window(
+        max(first + GRACE, own.first - GRACE),
+        min(last - GRACE, own.last + GRACE),
+    )
+
+
+def _joins(end: datetime, start: datetime, left_cents: int | None, found_cents: int | None) -> bool:
+    if end >= start:
+        return True
+    return start - end <= GRACE and left_cents is not None and left_cents == found_cents
 
 
 def digest(lines: Iterable[Line]) -> str:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.mpesa.reconciliation import DifferenceKind, Window, compare
-from domain.mpesa.statement import LineStatus, balances, in_order
+from domain.mpesa.reconciliation import DifferenceKind, compare
+from domain.mpesa.statement import LineStatus, Window, balances, in_order
 from tests.support.statements import FIRST, Moved, balanced
 
 DAY = timedelta(days=1)
