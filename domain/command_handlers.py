@@ -15,7 +15,7 @@ from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
 from domain.mpesa import handlers as mpesa
-from domain.mpesa import sending
+from domain.mpesa import receipts, sending
 from domain.principals import principal as principals
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
@@ -41,6 +41,8 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     loan_commands.WriteOffLoan: loans.write_off_loan,
     loan_commands.AssessLoan: loans.assess_loan,
     mpesa_commands.RequestPush: mpesa.request_push,
+    mpesa_commands.RetryPush: mpesa.retry_push,
+    mpesa_commands.RecordReceipt: receipts.record_receipt,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
     sending.StartSending: sending.start_sending,

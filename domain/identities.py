@@ -27,9 +27,14 @@ def loan_product_id(code: str) -> UUID:
     return uuid5(_DAYSTAR, f"loan-product/{code}")
 
 
-def repayment_id(*, source_id: UUID) -> UUID:
-    """The repayment that a receipt or a push pays."""
-    return uuid5(_DAYSTAR, f"repayment/{source_id}")
+def repayment_id(*, source_id: UUID, part: str = "") -> UUID:
+    """The repayment that a receipt or a push pays. `part` tells parts of one apart."""
+    return uuid5(_DAYSTAR, f"repayment/{source_id}/{part}" if part else f"repayment/{source_id}")
+
+
+def refund_id(proposal_id: UUID) -> UUID:
+    """The payout that gives money in suspense back: one for each proposal that was confirmed."""
+    return uuid5(_DAYSTAR, f"mpesa-refund/{proposal_id}")
 
 
 def short_code_id(short_code: str) -> UUID:

@@ -26,7 +26,8 @@ class PersonalTable:
     """Which rows still hold something of the member, and the statement that wipes them.
 
     Without a statement the fold of `member.erased` does it: a statement of ours could be undone by
-    a batch that was read before. `remains` and `wipe` know %(member_id)s and %(push_ids)s.
+    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(push_ids)s and
+    %(receipt_ids)s.
     """
 
     remains: LiteralString
@@ -34,9 +35,14 @@ class PersonalTable:
 
 
 PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
-    "event_store.personal_keys": PersonalTable("owner_id = %(member_id)s"),
+    # A receipt that came without a member has a key of its own.
+    "event_store.personal_keys": PersonalTable(
+        "owner_id = %(member_id)s OR owner_id = ANY(%(receipt_ids)s)",
+        "SELECT event_store.erase_receipts(%(member_id)s, %(receipt_ids)s)",
+    ),
     "event_store.keys": PersonalTable(
-        "stream_id = %(member_id)s OR stream_id = ANY(%(push_ids)s) AND scope = 'push.live_phone'",
+        "stream_id = %(member_id)s OR stream_id = ANY(%(push_ids)s)"
+        " AND scope IN ('push.live_phone', 'push.payer_and_amount')",
         "SELECT event_store.erase_person(%(member_id)s, %(push_ids)s)",
     ),
     "event_store.snapshots": PersonalTable(
@@ -49,11 +55,14 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         "DELETE FROM event_store.idempotency"
         " WHERE subject_id = %(member_id)s AND status IS NOT NULL",
     ),
-    # The row stays to tell that Safaricom called; its body and the hash of it go.
+    # The row stays to tell that Safaricom called; its body and the hash of it go. What was told of
+    # a receipt carries the receipt's id as its correlation.
     "intake.callbacks": PersonalTable(
-        "subject_id = ANY(%(push_ids)s) AND body <> ''",
+        "(subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
+        " AND body <> ''",
         "UPDATE intake.callbacks SET body = '', body_mac = int8send(callback_id)"
-        " WHERE subject_id = ANY(%(push_ids)s) AND state <> 'waiting' AND body <> ''",
+        " WHERE (subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
+        " AND state <> 'waiting' AND body <> ''",
     ),
     "read_members.members": PersonalTable(
         "member_id = %(member_id)s"
@@ -61,6 +70,11 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
     ),
     "read_mpesa_transactions.transactions": PersonalTable(
         "member_id = %(member_id)s AND coalesce(phone, checkout_request_id) IS NOT NULL"
+    ),
+    "read_mpesa_transactions.receipts": PersonalTable(
+        "(member_id = %(member_id)s OR key_owner_id = %(member_id)s) AND"
+        " coalesce(payer_phone, payer_name, payer_hint, account_number, proposal_phone,"
+        " proposal_note) IS NOT NULL"
     ),
 }
 
@@ -174,4 +188,8 @@ class PersonalData:
         return [row[0] for row in rows]
 
     def _parameters(self) -> dict[str, object]:
-        return {"member_id": self._member_id, "push_ids": self.pushes()}
+        return {
+            "member_id": self._member_id,
+            "push_ids": self.pushes(),
+            "receipt_ids": self.receipts(),
+        }

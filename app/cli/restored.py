@@ -9,7 +9,7 @@ import psycopg
 
 from app.cli.administration import administrator
 from app.wiring import bring_forward, database_urls, running_database
-from domain.mpesa.handlers import LIVE_PHONE
+from domain.mpesa.keys import LIVE_PHONE
 from domain.mpesa.sending import DoubtAfterRestore
 from infra import clock
 from infra.event_store.dispatch import dispatch

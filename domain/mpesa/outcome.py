@@ -17,6 +17,8 @@ class Outcome(StrEnum):
     RECEIPT_WITH_OTHER_AMOUNT = "receipt_known_with_another_amount"
     RECEIPT_BELOW_POSTED = "receipt_is_for_less_than_was_posted"
     SECOND_RECEIPT = "push_already_has_another_receipt"
+    POSTED_APART = "receipt_and_push_were_each_posted"
+    OTHER_SHORT_CODE = "tells_of_another_short_code"
 
     @property
     def needs_a_person(self) -> bool:
@@ -32,5 +34,7 @@ _NEEDS_A_PERSON = frozenset(
         Outcome.RECEIPT_WITH_OTHER_AMOUNT,
         Outcome.RECEIPT_BELOW_POSTED,
         Outcome.SECOND_RECEIPT,
+        Outcome.POSTED_APART,
+        Outcome.OTHER_SHORT_CODE,
     }
 )

@@ -91,7 +91,18 @@ FROZEN_TOPICS = (
     "receipt.attached-to-push",
     "receipt.placed",
     "receipt.placed-on-loan",
+    "receipt.proposal-confirmed",
+    "receipt.proposal-rejected",
+    "receipt.proposal-withdrawn",
+    "receipt.proposed",
     "receipt.received",
+    "receipt.refund-finished",
+    "receipt.refund-returned",
+    "receipt.refund-started",
+    "receipt.released",
+    "receipt.reversal-finished",
+    "receipt.reversal-returned",
+    "receipt.reversal-started",
     "receipt.suspended",
 )
 JSON_TYPES = {
@@ -109,6 +120,8 @@ TAKEN_AFTER = {
     "account.contribution-reversed": "account.contribution-received",
     "loan.repayment-reversed": "loan.repayment-received",
     "loan.recovery-reversed": "loan.recovery-received",
+    "receipt.refund-finished": "receipt.refund-started",
+    "receipt.refund-returned": "receipt.refund-started",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))
@@ -194,10 +207,13 @@ def test_todays_class_has_exactly_the_fields_of_its_file(path):
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_personal_fields_are_text_and_declared_among_the_fields(path):
-    topic, _, payload = golden(path)
+    topic, version, payload = golden(path)
     kind = EVENTS[topic]
     assert set(kind.PERSONAL_FIELDS) <= payload.keys()
-    assert all(isinstance(payload[field], str) for field in kind.PERSONAL_FIELDS)
+    told = [payload[field] for field in kind.PERSONAL_FIELDS]
+    if version < class_version(topic):  # which did not know the newer ones yet
+        told = [value for value in told if value is not None]
+    assert all(isinstance(value, str) for value in told)
     assert not kind.KEY_OWNER_FIELD or kind.KEY_OWNER_FIELD in payload
 
 
@@ -212,7 +228,7 @@ def test_it_is_stored_as_its_file_shows_and_read_back_the_same(store, path):
     assert state.pop("class_version", 1) == class_version(topic)
     assert (stored.topic, list(state)) == (topic, list(payload))
     for field in kind.PERSONAL_FIELDS:
-        assert state[field] != payload[field]
+        assert payload[field] is None or state[field] != payload[field]
     open_fields(kind, state, stream_id=stream_id, key=key)
     assert state == payload
     if not kind.PERSONAL_FIELDS:
