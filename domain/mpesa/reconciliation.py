@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from domain.mpesa.payer import Payer, phone_hash
+from domain.mpesa.account_numbers import normalised
 from domain.mpesa.statement import (
     Balances,
     Line,
@@ -184,17 +184,6 @@ def compare(lines: Sequence[Line], ours: Iterable[Movement], *, certain: Window)
     return found
 
 
-def may_be(payer: Payer, phone: str) -> bool | None:
-    """Whether the payer told may have this phone; None where nothing is told of it."""
-    if payer.phone_hash is not None:
-        return payer.phone_hash == phone_hash(phone)
-    if payer.masked_phone is None:
-        return None
-    masked = payer.masked_phone.replace(" ", "").lstrip("+")
-    first, _, rest = masked.partition("*")
-    return phone.startswith(first) and phone.endswith(rest.lstrip("*"))
-
-
 def _by_receipt(lines: Iterable[Line], books: Iterable[Movement]) -> list[Match]:
     known: dict[tuple[str, Side], Movement] = {}
     for ours in books:
@@ -254,10 +243,12 @@ def _fit(line: Line, ours: Movement) -> bool:
         return False
     if not ours.begun_at - TIME_APART <= line.completed_at <= ours.at + TIME_APART:
         return False
-    same_phone = may_be(line.payer, ours.phone) if ours.phone else None
+    same_phone = None
+    if ours.phone and (line.payer.phone_hash or line.payer.masked_phone):
+        same_phone = line.payer.may_be(ours.phone)
     same_account = None
     if line.account_number and ours.account_number:
-        same_account = line.account_number.casefold() == ours.account_number.casefold()
+        same_account = normalised(line.account_number) == normalised(ours.account_number)
     told = {same_phone, same_account}
     return True in told and False not in told
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from domain.aggregate import Aggregate, Created, Event, event
-from domain.mpesa.errors import CaseIsResolved, NothingDecided
+from domain.mpesa.reconciliation_errors import CaseIsResolved, NothingDecided
 
 
 class Source(StrEnum):
@@ -154,11 +154,10 @@ class ReconciliationCase(Aggregate):
             raise NothingDecided
         return self.proposal
 
-    def confirm(self, *, by: str, at: str, posted_as: str | None) -> None:
-        """Do as was proposed. `posted_as` says what came of posting it, where that was decided."""
+    def confirm(self, *, by: str, at: str) -> None:
+        """Do as was proposed; whoever calls it has posted what is to be posted."""
         proposal = self.decided()
         is_posted = proposal["decision"] == Decision.POST
-        assert is_posted == (posted_as is not None), "posted where that was decided"
         self.trigger_event(
             self.Resolved,
             ending=str(Ending.POSTED if is_posted else Ending.ACCEPTED),

@@ -7,7 +7,7 @@ words from Safaricom and the same books, records nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from domain.aggregate import Aggregate, Created, Event, event
 

@@ -11,19 +11,18 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.dates import text_from_moment
-from domain.errors import InvalidInput
 from domain.identities import receipt_id, reconciliation_case_id, reconciliation_run_id
 from domain.mpesa.commands import RecordReceipt
-from domain.mpesa.errors import CannotBePosted, CaseNotFound, StatementKnown
-from domain.mpesa.handlers import record_receipt
 from domain.mpesa.outcome import Outcome
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_settling import ToldPaid, settle_paid
 from domain.mpesa.receipt import Receipt
+from domain.mpesa.receipts import record_receipt
 from domain.mpesa.reconciliation import Difference, DifferenceKind, MovementKind
 from domain.mpesa.reconciliation_case import Decision, Ending, ReconciliationCase, Source
+from domain.mpesa.reconciliation_errors import CannotBePosted, CaseNotFound, StatementKnown
 from domain.mpesa.reconciliation_run import ReconciliationRun, Standing
-from domain.mpesa.statement import LineKind, Side
+from domain.mpesa.statement import LineKind
 from domain.principals.deciding import check_may_decide
 from domain.store import AggregateStore
 from domain.words import one_line
@@ -136,8 +135,8 @@ def take_up_difference(
 ) -> ReconciliationCase | None:
     """Do what can be done by itself; answer the case, or None where there was no difference."""
     difference = command.difference
-    if difference.kind is DifferenceKind.ONLY_THERE and command.receipt is not None:
-        return _post(command, command.receipt, store)
+    if _is_missed_payment(command):
+        return _post(command, store)
     case = _case(command, store)
     if not case.is_open:
         return case
@@ -193,10 +192,19 @@ def confirm_decision(command: ConfirmDecision, store: AggregateStore) -> Reconci
     return case
 
 
-def _post(
-    command: TakeUpDifference, payment: RecordReceipt, store: AggregateStore
-) -> ReconciliationCase | None:
+def _is_missed_payment(command: TakeUpDifference) -> bool:
+    """Money from a customer, by a word of Safaricom's that we know: no person need look first."""
+    difference = command.difference
+    if difference.kind is not DifferenceKind.ONLY_THERE or command.receipt is None:
+        return False
+    is_payment = difference.line is not None and difference.line.kind is LineKind.PAYMENT
+    return is_payment or command.source is Source.PULL
+
+
+def _post(command: TakeUpDifference, store: AggregateStore) -> ReconciliationCase | None:
     """Record the payment; only whether that brought something new tells if it was missing."""
+    payment = command.receipt
+    assert payment is not None
     stream_id = receipt_id(payment.receipt_number)
     known = store.find(Receipt, stream_id)
     outcome = record_receipt(payment, store)
@@ -261,7 +269,7 @@ def _case(
     line, ours = difference.line, difference.ours
     held = difference.ours_cents if ours_cents is None else ours_cents
     effect = difference.effect_cents
-    case = ReconciliationCase.begin(
+    opened: ReconciliationCase = ReconciliationCase.begin(
         ReconciliationCase.Opened,
         stream_id=case_id,
         short_code=command.short_code,
@@ -281,7 +289,7 @@ def _case(
         run_id=str(command.run_id),
         opened_at=text_from_moment(command.now),
     )
-    return case
+    return opened
 
 
 def _can_be_posted(case: ReconciliationCase) -> bool:

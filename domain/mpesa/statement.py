@@ -53,7 +53,7 @@ _KINDS = (
     (re.compile(r"revers"), LineKind.REVERSAL),
     (re.compile(r"(business|salary|promotion) payment"), LineKind.PAYOUT),
     (re.compile(r"settlement|withdraw|organi[sz]ation"), LineKind.TRANSFER),
-    (re.compile(r"pay ?bill|pay utility|merchant payment|buy goods"), LineKind.PAYMENT),
+    (re.compile(r"pay[ -]?bill|pay utility|merchant payment|buy[ -]?goods"), LineKind.PAYMENT),
 )
 _SIDE_OF = {LineKind.PAYMENT: Side.IN, LineKind.PAYOUT: Side.OUT, LineKind.CHARGE: Side.OUT}
 

@@ -104,6 +104,11 @@ FROZEN_TOPICS = (
     "receipt.reversal-returned",
     "receipt.reversal-started",
     "receipt.suspended",
+    "reconciliation-case.decision-proposed",
+    "reconciliation-case.opened",
+    "reconciliation-case.resolved",
+    "reconciliation-run.begun",
+    "reconciliation-run.compared",
 )
 JSON_TYPES = {
     "str": (str,),
