@@ -10,12 +10,13 @@ from domain.contributions import commands as contribution_commands
 from domain.contributions import handlers as contributions
 from domain.loans import commands as loan_commands
 from domain.loans import handlers as loans
+from domain.loans import payouts as loan_payouts
 from domain.loans import repayments, take_over
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
+from domain.mpesa import desk, receipts, sending
 from domain.mpesa import handlers as mpesa
-from domain.mpesa import receipts, sending
 from domain.principals import principal as principals
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
@@ -33,6 +34,7 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     loan_commands.ApproveLoan: loans.approve_loan,
     loan_commands.DeclineLoan: loans.decline_loan,
     loan_commands.DisburseLoan: loans.disburse_loan,
+    loan_commands.PayOutLoan: loan_payouts.pay_out_loan,
     loan_commands.TakeOverLoan: take_over.take_over_loan,
     loan_commands.RecordRepayment: repayments.record_repayment,
     loan_commands.ReverseRepayment: repayments.reverse_repayment,
@@ -45,6 +47,12 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     mpesa_commands.RecordReceipt: receipts.record_receipt,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
+    desk.ProposeAssignment: desk.propose_assignment,
+    desk.ProposeRefund: desk.propose_refund,
+    desk.ProposeReversal: desk.propose_reversal,
+    desk.WithdrawProposal: desk.withdraw_proposal,
+    desk.RejectProposal: desk.reject_proposal,
+    desk.ConfirmProposal: desk.confirm_proposal,
     sending.StartSending: sending.start_sending,
     sending.RecordAcknowledgement: sending.record_acknowledgement,
     sending.RecordNotSent: sending.record_not_sent,

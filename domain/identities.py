@@ -47,6 +47,11 @@ def reversal_id(receipt_number: str) -> UUID:
     return uuid5(_DAYSTAR, f"mpesa-reversal/{receipt_number.strip().upper()}")
 
 
+def payout_id(source_id: UUID, *, number: int) -> UUID:
+    """The nth payout for one loan or refund: known again by whoever asks for it again."""
+    return uuid5(_DAYSTAR, f"payout/{source_id}/{number}")
+
+
 def reconciliation_run_id(short_code: str, source: str, subject: str) -> UUID:
     """The stream of all comparisons of one statement, or of one hour's pull."""
     return uuid5(_DAYSTAR, f"reconciliation-run/{short_code}/{source}/{subject}")

@@ -37,8 +37,10 @@ WHERE callback_id IN (
 RETURNING callback_id, kind, subject_id, body, correlation_id, attempts
 """
 _SETTLE = """
-UPDATE intake.callbacks c SET state = s.state, note = s.note, settled_at = now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS s (callback_id, state, note)
+UPDATE intake.callbacks c SET state = s.state, note = s.note, settled_at = now(),
+    correlation_id = coalesce(s.correlation_id, c.correlation_id)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
+    AS s (callback_id, state, note, correlation_id)
 WHERE c.callback_id = s.callback_id
 """
 _POSTPONE = """
@@ -76,11 +78,15 @@ class StoredCallback:
 
 @dataclass(frozen=True)
 class Settlement:
-    """What became of a callback: done, or set aside with a reason for a person to read."""
+    """What became of a callback: done, or set aside with a reason for a person to read.
+
+    The correlation says what it was about, where that is known only now.
+    """
 
     callback_id: int
     note: str
     set_aside: bool = False
+    correlation_id: str | None = None
 
 
 class CallbackStore:
@@ -126,6 +132,7 @@ class CallbackStore:
                     [settlement.callback_id for settlement in settlements],
                     ["set_aside" if settlement.set_aside else "done" for settlement in settlements],
                     [settlement.note for settlement in settlements],
+                    [settlement.correlation_id for settlement in settlements],
                 ),
             )
 

@@ -23,8 +23,10 @@ from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.settings import (
     MpesaPatience,
+    PaybillSettings,
     mpesa_credentials,
     mpesa_patience,
+    paybill_settings,
     paying_short_code,
     simulator_credentials,
 )
@@ -73,6 +75,7 @@ class Settings:
     mpesa: Credentials | None
     mpesa_pays_from: str | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
+    paybill: PaybillSettings = field(default_factory=PaybillSettings)
 
     @property
     def is_demo(self) -> bool:
@@ -181,6 +184,7 @@ def _settings(variables: Variables) -> Settings:
         ),
         mpesa_pays_from=paying_short_code(variables),
         patience=mpesa_patience(variables),
+        paybill=paybill_settings(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
         ),

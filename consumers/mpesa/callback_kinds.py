@@ -1,7 +1,7 @@
 """The kinds of callbacks: how each is read into a command, and what its decision begins with.
 
 `daystar intake` decides many callbacks in one append; what their decisions begin with is loaded for
-all of them at once, in two rounds: the second may depend on what the first has brought.
+all of them at once, in three rounds: the later ones may depend on what the earlier have brought.
 """
 
 from __future__ import annotations
@@ -13,20 +13,40 @@ from uuid import UUID
 
 from domain.identities import account_id, receipt_id
 from domain.mpesa.commands import RecordPushResult
+from domain.mpesa.outcome import Outcome
 from domain.mpesa.stk_push import Push
-from domain.store import AggregateStore
+from domain.store import AggregateStore, Key
 from infra import clock
 from infra.callbacks import StoredCallback
 from infra.mpesa.callbacks import read_stk_callback
 
 
+class SetAside(Exception):
+    """It can be read, and no decision is to be made of it: a person is to look at it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(str(outcome))
+        self.outcome = outcome
+
+
+def _nothing(*_: Any) -> Iterable[Any]:
+    return ()
+
+
 @dataclass(frozen=True)
 class CallbackKind:
-    """One kind. `read` raises UnreadableCallback; the command's handler answers an Outcome."""
+    """One kind. `read` raises UnreadableCallback, SetAside; the handler answers an Outcome.
+
+    `correlation` names what a callback turned out to be about, where its address did not say it.
+    """
 
     read: Callable[[StoredCallback], Any]
     streams: Callable[[Any], Iterable[UUID]]
     further_streams: Callable[[Any, AggregateStore], Iterable[UUID]]
+    last_streams: Callable[[Any, AggregateStore], Iterable[UUID]] = _nothing
+    keys: Callable[[Any], Iterable[Key]] = _nothing
+    further_keys: Callable[[Any, AggregateStore], Iterable[Key]] = _nothing
+    correlation: Callable[[Any], UUID | None] = lambda _: None
 
 
 def _read_push_result(callback: StoredCallback) -> RecordPushResult:

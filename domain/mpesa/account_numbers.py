@@ -14,6 +14,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import InvalidInput
+from domain.identities import account_id
 from domain.loans.handlers import LOAN_NUMBER
 from domain.loans.loan import Loan
 from domain.loans.lookup import LOAN_OF_MEMBER, loans_of
@@ -82,9 +83,12 @@ def keys_of(account_number: str | None, rules: AccountRules) -> list[Key]:
 def streams_of(
     account_number: str | None, rules: AccountRules, store: AggregateStore
 ) -> Iterator[UUID]:
-    """The members and loans that those keys lead to."""
+    """The loans, and the members with their accounts, that those keys lead to."""
     for key in keys_of(account_number, rules):
-        yield from store.lookup(key.scope, key.value)
+        for found in store.lookup(key.scope, key.value):
+            yield found
+            if key.scope != LOAN_NUMBER:
+                yield account_id(found)
 
 
 def loan_keys_of(
