@@ -12,16 +12,16 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
+from consumers.mpesa.due_pushes import DuePushes
+from consumers.mpesa.waiting import PushWatch
 from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
-from consumers.mpesa.due_pushes import DuePushes
 from consumers.mpesa.intake import Intake
 from consumers.mpesa.paybill import Paybill
 from consumers.mpesa.sender import PushSender
-from consumers.mpesa.waiting import PushWatch
 from domain.identities import short_code_id
 from infra import clock
 from infra.callbacks import CallbackStore

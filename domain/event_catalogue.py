@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from domain.aggregate import Aggregate, Event
 from domain.api_keys.api_key import ApiKey
 from domain.contributions.account import MemberAccount
+from domain.contributions.refund import Refund
 from domain.loans.loan import Loan
 from domain.loans.product import LoanProduct
 from domain.members.member import Member
@@ -25,6 +26,7 @@ from domain.principals.principal import Principal
 AGGREGATES: Mapping[str, type[Aggregate]] = {
     "member": Member,
     "account": MemberAccount,
+    "refund": Refund,
     "loan-product": LoanProduct,
     "loan": Loan,
     "push": Push,
@@ -47,12 +49,23 @@ EVENTS: Mapping[str, type[Event]] = {
     "account.opened": MemberAccount.Opened,
     "account.contribution-received": MemberAccount.ContributionReceived,
     "account.contribution-reversed": MemberAccount.ContributionReversed,
+    "account.refund-held": MemberAccount.RefundHeld,
+    "account.refund-paid": MemberAccount.RefundPaid,
+    "account.refund-returned": MemberAccount.RefundReturned,
     "account.closed": MemberAccount.Closed,
+    "refund.proposed": Refund.Proposed,
+    "refund.rejected": Refund.Rejected,
+    "refund.confirmed": Refund.Confirmed,
+    "refund.paid": Refund.Paid,
+    "refund.returned": Refund.Returned,
     "loan-product.defined": LoanProduct.Defined,
     "loan-product.revised": LoanProduct.Revised,
     "loan.applied": Loan.Applied,
     "loan.approved": Loan.Approved,
     "loan.declined": Loan.Declined,
+    "loan.payout-started": Loan.PayoutStarted,
+    "loan.part-paid": Loan.PartPaid,
+    "loan.payout-failed": Loan.PayoutFailed,
     "loan.disbursed": Loan.Disbursed,
     "loan.taken-over": Loan.TakenOver,
     "loan.repayment-received": Loan.RepaymentReceived,

@@ -68,6 +68,7 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         "member_id = %(member_id)s"
         " AND coalesce(first_name, last_name, email, phone, id_number) IS NOT NULL"
     ),
+    "read_payouts.payouts": PersonalTable("member_id = %(member_id)s AND phone IS NOT NULL"),
     "read_mpesa_transactions.transactions": PersonalTable(
         "member_id = %(member_id)s AND coalesce(phone, checkout_request_id) IS NOT NULL"
     ),

@@ -82,6 +82,7 @@ class Payout(Aggregate):
         self.state: str = PayoutState.REQUESTED
         self.held_because = ""
         self.attempts = 0
+        self.known_as = ""  # a reversal, to Safaricom
         self.first_sent_at = ""
         self.unclear_answers = 0
         self.is_contradicted = False
@@ -150,15 +151,21 @@ class Payout(Aggregate):
     def _not_sent(self) -> None:
         self.state = PayoutState.REQUESTED
 
-    def accept(self, *, conversation_id: str, at: str) -> None:
+    def accept(self, *, conversation_id: str, originator_id: str, at: str) -> None:
         """Note the acknowledgement. One that comes after the outcome changes nothing."""
         handed_over = self.state in UNSENT_STATES and self.attempts > 0
         if handed_over or self.state in (PayoutState.SENDING, PayoutState.IN_DOUBT):
-            self.trigger_event(self.Accepted, conversation_id=conversation_id, accepted_at=at)
+            self.trigger_event(
+                self.Accepted,
+                conversation_id=conversation_id,
+                originator_conversation_id=originator_id,
+                accepted_at=at,
+            )
 
     @event(Accepted)
-    def _accepted(self) -> None:
+    def _accepted(self, *, originator_conversation_id: str) -> None:
         self.state = PayoutState.ACCEPTED
+        self.known_as = originator_conversation_id
 
     def leave_in_doubt(self, *, result_code: str, reason: str, at: str) -> None:
         """It may have been taken, or paid: whatever says so is enough to send it no more."""
@@ -244,6 +251,7 @@ class Payout(Aggregate):
         assert settled_by or self.believes_what_is_told, "a settled payout is left to persons"
         self.trigger_event(
             self.Succeeded,
+            short_code=self.short_code,
             receipt_number=receipt_number,
             amount_cents=self.amount_cents,
             completed_at=completed_at,

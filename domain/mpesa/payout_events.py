@@ -66,11 +66,15 @@ class NotSent(Event):
 
 
 class Accepted(Event):
-    """Safaricom took the request, now or when it came before. This is not yet a payment."""
+    """Safaricom took the request, now or when it came before. This is not yet a payment.
+
+    The ids are Safaricom's; the originator's is ours, but for a reversal. Empty where untold.
+    """
 
     TOPIC = "payout.accepted"
 
     conversation_id: str
+    originator_conversation_id: str
     accepted_at: str
 
 
@@ -145,10 +149,14 @@ class SettlementRejected(Event):
 
 
 class Succeeded(Event):
-    """The money left. `is_placed`: what it was for counts it as paid."""
+    """The money left. `is_placed`: what it was for counts it as paid.
+
+    `utility_cents` is what the short code's utility account held after it, where told.
+    """
 
     TOPIC = "payout.succeeded"
 
+    short_code: str
     receipt_number: str | None
     amount_cents: int
     completed_at: str

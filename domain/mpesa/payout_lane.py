@@ -6,9 +6,17 @@ a few lock the API user. Nothing is sent until somebody has put it right and res
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
 from domain.aggregate import Aggregate, Created, Event, event
+from domain.dates import text_from_moment
 from domain.identities import short_code_id
-from domain.mpesa.errors import LaneNotStopped
+from domain.mpesa.errors import LaneNotFound, LaneNotStopped
+from domain.mpesa.outcome import Outcome
+from domain.mpesa.payout_result_codes import question_stops_lane
 from domain.store import AggregateStore
 
 
@@ -105,4 +113,70 @@ def lane_of(short_code: str, store: AggregateStore) -> PayoutLane:
             PayoutLane.Opened, stream_id=short_code_id(short_code), short_code=short_code
         )
         store.save(lane)
+    return lane
+
+
+@dataclass(frozen=True)
+class RecordBalance:
+    """Safaricom answered what a short code's accounts hold; None where the question failed."""
+
+    short_code_id: UUID
+    result_code: str
+    result_description: str
+    utility_cents: int | None
+    accounts: Mapping[str, int]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class StopLane:
+    """A question about a payout was refused as every request of this short code would be."""
+
+    short_code: str
+    code: str
+    reason: str
+    now: datetime
+
+
+@dataclass(frozen=True)
+class ResumeLane:
+    """Let payouts leave again, now that what stopped them is put right."""
+
+    short_code: str
+    principal_id: str
+    now: datetime
+
+
+def record_balance(command: RecordBalance, store: AggregateStore) -> Outcome:
+    """Note the float; or that Safaricom refuses whoever asks."""
+    lane = store.find(PayoutLane, command.short_code_id)
+    if lane is None:
+        raise LaneNotFound
+    at = text_from_moment(command.now)
+    if command.utility_cents is not None:
+        lane.tell_balance(
+            utility_cents=command.utility_cents, accounts=dict(command.accounts), at=at
+        )
+        store.save(lane)
+        return Outcome.APPLIED
+    if question_stops_lane(command.result_code):
+        lane.stop(result_code=command.result_code, reason=command.result_description, at=at)
+        store.save(lane)
+    return Outcome.NOTHING_LEARNT
+
+
+def stop_lane(command: StopLane, store: AggregateStore) -> None:
+    """Send nothing more."""
+    lane = lane_of(command.short_code, store)
+    lane.stop(result_code=command.code, reason=command.reason, at=text_from_moment(command.now))
+    store.save(lane)
+
+
+def resume_lane(command: ResumeLane, store: AggregateStore) -> PayoutLane:
+    """Send what waits."""
+    lane = store.find(PayoutLane, short_code_id(command.short_code))
+    if lane is None:
+        raise LaneNotFound
+    lane.resume(by=command.principal_id, at=text_from_moment(command.now))
+    store.save(lane)
     return lane

@@ -37,7 +37,28 @@ class HeldBecause(StrEnum):
     FLOAT_UNKNOWN = "float_unknown"
     FLOAT_TOO_LOW = "float_too_low"
     MEMBER_SUSPENDED = "member_suspended"
+    EARLIER_UNDER_REVIEW = "earlier_under_review"
+
+    @property
+    def sentence(self) -> str:
+        """The reason as people read it."""
+        return _HELD_SENTENCES[self]
+
+    @property
+    def pause_seconds(self) -> int:
+        """When it is looked at again."""
+        return _PAUSES_SECONDS.get(self, 30)
+
+
+_HELD_SENTENCES = {
+    HeldBecause.LANE_STOPPED: "Payouts from this short code are stopped.",
+    HeldBecause.FLOAT_UNKNOWN: "It is not known what the utility account holds; M-Pesa was asked.",
+    HeldBecause.FLOAT_TOO_LOW: "The utility account holds too little; top it up.",
+    HeldBecause.MEMBER_SUSPENDED: "The member is suspended.",
+    HeldBecause.EARLIER_UNDER_REVIEW: "An earlier payout of this loan is under review.",
+}
 
 
 UNSENT_STATES = frozenset({PayoutState.REQUESTED, PayoutState.HELD})
 SETTLED_STATES = frozenset({PayoutState.SUCCEEDED, PayoutState.FAILED})
+_PAUSES_SECONDS = {HeldBecause.FLOAT_UNKNOWN: 5, HeldBecause.MEMBER_SUSPENDED: 600}

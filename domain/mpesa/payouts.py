@@ -12,7 +12,10 @@ from domain.mpesa.payout import Payout
 from domain.mpesa.payout_lane import lane_of
 from domain.mpesa.payout_states import PayoutPurpose
 from domain.phones import normalised_phone
-from domain.store import AggregateStore
+from domain.store import AggregateStore, Key
+
+OPEN_PAYOUT = "payout.open"
+"""Scope: the payouts that are not settled, found together after a restore."""
 
 PAYOUT_SHILLINGS_MIN = 10
 PAYOUT_SHILLINGS_MAX = 250_000
@@ -56,8 +59,13 @@ def begin_payout(
         approved_by=approved_by,
         requested_at=text_from_moment(now),
     )
-    store.save(payout)
+    store.save(payout, claims=(open_key(),))
     return payout
+
+
+def open_key() -> Key:
+    """What every payout holds until it is settled."""
+    return Key(OPEN_PAYOUT, OPEN_PAYOUT)
 
 
 def check_payable(amount_cents: int) -> None:

@@ -16,6 +16,7 @@ from domain.mpesa.errors import NotWholeShillings, ReversedBefore
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_lane import lane_of
 from domain.mpesa.payout_states import PayoutPurpose
+from domain.mpesa.payouts import open_key
 from domain.store import AggregateStore
 
 
@@ -57,5 +58,5 @@ def begin_reversal(
         approved_by=approved_by,
         requested_at=text_from_moment(now),
     )
-    store.save(reversal)
+    store.save(reversal, claims=(open_key(),))
     return reversal

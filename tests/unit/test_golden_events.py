@@ -25,6 +25,9 @@ FROZEN_TOPICS = (
     "account.contribution-received",
     "account.contribution-reversed",
     "account.opened",
+    "account.refund-held",
+    "account.refund-paid",
+    "account.refund-returned",
     "api-key.issued",
     "api-key.revoked",
     "api-key.rotated",
@@ -39,6 +42,9 @@ FROZEN_TOPICS = (
     "loan.disbursed",
     "loan.fee-charged",
     "loan.instalment-due-soon",
+    "loan.part-paid",
+    "loan.payout-failed",
+    "loan.payout-started",
     "loan.penalty-charged",
     "loan.penalty-reversed",
     "loan.recovery-received",
@@ -109,6 +115,11 @@ FROZEN_TOPICS = (
     "reconciliation-case.resolved",
     "reconciliation-run.begun",
     "reconciliation-run.compared",
+    "refund.confirmed",
+    "refund.paid",
+    "refund.proposed",
+    "refund.rejected",
+    "refund.returned",
 )
 JSON_TYPES = {
     "str": (str,),
@@ -117,6 +128,7 @@ JSON_TYPES = {
     "int | None": (int, type(None)),
     "bool": (bool,),
     "list[str]": (list,),
+    "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, int]": (dict,),
     "dict[str, dict[str, int]]": (dict,),
@@ -127,6 +139,8 @@ TAKEN_AFTER = {
     "loan.recovery-reversed": "loan.recovery-received",
     "receipt.refund-finished": "receipt.refund-started",
     "receipt.refund-returned": "receipt.refund-started",
+    "account.refund-paid": "account.refund-held",
+    "account.refund-returned": "account.refund-held",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))

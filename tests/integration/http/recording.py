@@ -24,7 +24,8 @@ from app.auth import KEY_SPARED, PERMISSIONS, requires
 from app.cli.administration import issue_key
 from app.documentation.headers import HEADERS, ON_EVERY_ANSWER
 from app.factory import BODY_BYTES_MAX
-from domain.dates import business_day
+from domain.dates import MOMENT_WANTED, business_day
+from domain.loans.schedule import months_after
 from infra import clock
 from tests.integration.http.house import ALL_PERMISSIONS, Client, House
 from tests.integration.http.requests_of_every_kind import Premises
@@ -44,7 +45,8 @@ _FIXED = {
 }
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d(?!T)")
+_MONTHS = range(1, 37)
 _WITHOUT_DATABASE = {"livez", "openapi", "docs"}
 _AWAY = psycopg.OperationalError()
 _NOT_JSON = b'{"member_id": '
@@ -294,15 +296,19 @@ class Recording:
             return self._ids.setdefault(found[0], place)
 
         def settled_day(found: re.Match[str]) -> str:
+            if found[0] in MOMENT_WANTED:
+                return found[0]  # a sentence's own example, the same on every day
             try:
                 day = date.fromisoformat(found[0])
             except ValueError:
                 return found[0]
-            return (TODAY + (day - business_day(clock.now()))).isoformat()
+            today = business_day(clock.now())
+            # Months are not equally long: what falls due in about one is told as due in one.
+            months = next((n for n in _MONTHS if abs((day - months_after(today, n)).days) <= 3), 0)
+            return str(months_after(TODAY, months) if months else TODAY + (day - today))
 
         text = _MOMENT.sub("2026-11-23T09:00:00+00:00", _ID.sub(settled_id, text))
-        if not text.startswith("2026-11-23T"):
-            text = _DAY.sub(settled_day, text)
+        text = _DAY.sub(settled_day, text)
         return re.sub(r"wait \d+ seconds", "wait 42 seconds", text)
 
 

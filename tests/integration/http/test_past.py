@@ -9,17 +9,18 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from domain.dates import NAIROBI
+from domain.dates import NAIROBI, business_day
 from domain.members.commands import EraseMember, SuspendMember
+from infra import clock
 from infra.event_store import as_of
 from projections import past
 from projections.follower import pause
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, assert_refused
-from tests.support.co_operative import TODAY
 
 LOANS = "/daystar-accounting/v1/loans"
 REPAYMENTS = "/daystar-accounting/v1/repayments"
 LISTS = (MEMBERS, CONTRIBUTIONS, LOANS, REPAYMENTS)
+TODAY = business_day(clock.now())
 DUE_IN_PAST = timedelta(days=400)
 
 
@@ -32,8 +33,8 @@ def borrower(house):
 
 @pytest.fixture
 def loan_id(house, borrower):
-    loan_id = house.co_operative.loan(borrower)
-    house.co_operative.repayment(loan_id, 1_000_00)
+    loan_id = house.co_operative.loan(borrower, applied_on=TODAY, today=TODAY)
+    house.co_operative.repayment(loan_id, 1_000_00, paid_on=TODAY, today=TODAY)
     return loan_id
 
 
@@ -166,7 +167,11 @@ def test_an_erased_person_has_no_name_in_the_past_either(client, house):
 def test_lateness_is_told_of_the_day_that_is_asked_for(client, house, owner_url, borrower):
     start = TODAY - DUE_IN_PAST
     loan_id = house.co_operative.loan(
-        borrower, disbursed_on=start, applied_on=start, product_code=house.co_operative.product()
+        borrower,
+        disbursed_on=start,
+        applied_on=start,
+        today=TODAY,
+        product_code=house.co_operative.product(),
     )
     position = head(house)
     loan = client.get(f"{LOANS}/{loan_id}?as_of_position={position}").json
