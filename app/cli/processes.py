@@ -22,6 +22,7 @@ from consumers.mpesa.due_pushes import DuePushes
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
 from infra.mpesa.settings import simulator_credentials
+from infra.mpesa.simulator.certificate import key_and_certificate
 from infra.mpesa.simulator.server import serve
 from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.settings import Settings, read_settings
@@ -122,6 +123,7 @@ def simulator() -> None:
             consumer_secret=credentials.consumer_secret,
             short_code=credentials.short_code,
             pass_key=credentials.pass_key,
+            private_key_pem=key_and_certificate(settings.data_directory),
         ),
         "127.0.0.1",
         settings.simulator_port,

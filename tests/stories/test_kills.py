@@ -23,7 +23,7 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 
-from infra.mpesa.simulator.behaviours import BEHAVIOURS
+from infra.mpesa.simulator.push_behaviours import BEHAVIOURS
 from tests.stories.reckoning import (
     check_books_equal,
     check_every_shilling,
@@ -88,7 +88,8 @@ def safaricom(house: RunningHouse) -> Iterator[None]:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "simulator"],
             cwd=PROJECT,
-            env=house.environment | {"DAYSTAR_DATA_DIR": "/nowhere"},
+            env=house.environment
+            | {"DAYSTAR_DATA_DIR": str(house.data_directory.parent / "safaricom")},
             stderr=log,
         )
     try:

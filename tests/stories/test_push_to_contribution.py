@@ -23,7 +23,7 @@ from domain.mpesa.commands import RecordQueryAnswer
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause
-from infra.mpesa.simulator.behaviours import BEHAVIOURS
+from infra.mpesa.simulator.push_behaviours import BEHAVIOURS
 from tests.support.books import Books
 from tests.support.running_house import PROJECT, RunningHouse, push_body, running_house
 from tests.support.waiting import eventually
@@ -64,6 +64,9 @@ DOCUMENTED: dict[str, tuple[str, int]] = {
     "internal_error": ("in_doubt", UNPAID),
     "empty_error": ("in_doubt", UNPAID),
     "soap_fault": ("in_doubt", UNPAID),
+    "failure_told_though_paid": ("paid_receipt_awaited", PAID),  # a failure is asked about
+    "failure_told_after_success": ("succeeded", PAID),
+    "callback_late": ("succeeded", PAID),
 }
 PUSH_PATH = "/daystar/v1/mpesa/stk-push"
 TALE = [

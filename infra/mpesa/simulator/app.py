@@ -1,48 +1,66 @@
 """The door of the simulated M-Pesa: Daraja's paths, and a few of its own to command it.
 
-Daraja: `GET /oauth/v1/generate`, `POST /mpesa/stkpush/v1/processrequest`,
-`POST /mpesa/stkpushquery/v1/query`.
-
-Its own, without any authentication (it runs on a developer's machine and moves no real money):
+Its own are without any authentication (it runs on a developer's machine and moves no real money):
 
     GET    /livez
     GET    /simulator/ledger       the money that moved, told or untold
-    GET    /simulator/behaviours   the table, and what is set
-    POST   /simulator/behaviours   {"behaviour": "cancelled", and one of
-                                    "phone": "254...", "amount": 150, "default": true,
-                                    "next": 1 (that many pushes), "next_query": 1 (queries)}
-    DELETE /simulator/behaviours   back to the table alone
-    POST   /simulator/callbacks/<CheckoutRequestID>/resend   tell a result again, or at last
+    GET    /simulator/accounts     what the Working, Utility and Charges accounts hold
+    POST   /simulator/top-up       {"amount": 1000} from a bank into Utility; below zero, back
+    GET    /simulator/behaviours   every table, and what is set
+    POST   /simulator/behaviours   {"behaviour": "cancelled", "of": "push", and one of "phone":
+                                    "254...", "amount": 150, "default": true, "next": 1 (that many)}
+                                   or {"of": "push", "mix": {"success": 9, "no_callback": 1}}
+    DELETE /simulator/behaviours   back to the tables alone; the initiator is unlocked
+    POST   /simulator/pace         {"delay_seconds_min": 0, "delay_seconds_max": 5,
+                                    "late_seconds": 9}
+    GET    /simulator/paybill      what is registered, switched, and refused by our validation
+    POST   /simulator/paybill      {"number_form": "plain", "twin_percent": 50, "validates": true,
+                                    "registers_once": true}
+    POST   /simulator/payments     {"phone", "amount", "account_number"}: a customer pays, now
+    GET    /simulator/statement    the organisation's statement (CSV); ?layout=older, ?dates=iso,
+                                   ?encoding=cp1252, ?preamble=0, ?short_code=600000,
+                                   ?breaks=only_there,amount, ?malformed_row=7; what was broken
+                                   stands in the header Simulator-Broken
+    POST   /simulator/callbacks/<CheckoutRequestID>/resend      tell again, or at last: a push,
+    POST   /simulator/confirmations/<receipt>/resend            a payment to the paybill,
+    POST   /simulator/results/<OriginatorConversationID>/resend a payout, reversal or question
 
-`behaviours.BEHAVIOURS` says what can be asked for, and which numbers and amounts ask for it.
+`of` is push, query, payout, status, balance, reversal, paybill or pull; the tables say what can be
+asked for, and which numbers and amounts ask for it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
-import secrets
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response
 
-from infra.mpesa.paths import PUSH_PATH, QUERY_PATH
-from infra.mpesa.simulator.behaviours import BEHAVIOURS, Acknowledgement, TooManyOverrides
-from infra.mpesa.simulator.callbacks import RESULT_SENTENCES
-from infra.mpesa.simulator.incoming import read_push, read_query
+from infra.mpesa.paths import (
+    BALANCE_PATH,
+    OLD_PAYOUT_PATH,
+    PAYOUT_PATH,
+    PULL_PATH,
+    PUSH_PATH,
+    QUERY_PATH,
+    REGISTER_PULL_PATH,
+    REGISTER_URLS_PATH,
+    REVERSAL_PATH,
+    SIMULATE_PAYBILL_PATH,
+    STATUS_PATH,
+)
+from infra.mpesa.simulator.admission import Admission, TurnedAway
+from infra.mpesa.simulator.command_door import CommandDoor, Objection
+from infra.mpesa.simulator.daraja_door import DarajaDoor
 from infra.mpesa.simulator.mpesa import SimulatedMpesa
-from infra.mpesa.simulator.refusals import REFUSALS, Refusal, respond
+from infra.mpesa.simulator.refusals import REFUSALS, respond
 from infra.mpesa.simulator.settings import SimulatorSettings
-from infra.mpesa.simulator.state import Push, Told
 from infra.mpesa.tokens import TOKEN_PATH
-from infra.mpesa.wire import BODY_BYTES_MAX, UnreadableJson, read_object
+from infra.mpesa.wire import BODY_BYTES_MAX
 
 EXTENSION = "simulated_mpesa"
-_COUNT_MAX = 1_000
+_VERSION = "<any(v1, v2):version>"
 
 
 def create_app(
@@ -53,201 +71,63 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     mpesa = SimulatedMpesa(settings, clock=clock)
     app.extensions[EXTENSION] = mpesa
-    daraja, commands = _Daraja(mpesa), _Commands(mpesa)
-    app.add_url_rule(TOKEN_PATH, view_func=daraja.token, methods=["GET"])
-    app.add_url_rule(PUSH_PATH, view_func=daraja.push, methods=["POST"])
-    app.add_url_rule(QUERY_PATH, view_func=daraja.query, methods=["POST"])
-    app.add_url_rule("/livez", view_func=commands.live)
-    app.add_url_rule("/simulator/ledger", view_func=commands.ledger)
-    behaviours = "/simulator/behaviours"
-    app.add_url_rule(behaviours, view_func=commands.listed, methods=["GET"])
-    app.add_url_rule(behaviours, view_func=commands.set_behaviour, methods=["POST"])
-    app.add_url_rule(behaviours, view_func=commands.reset, methods=["DELETE"])
-    resend = "/simulator/callbacks/<checkout_request_id>/resend"
-    app.add_url_rule(resend, view_func=commands.resend, methods=["POST"])
+    admission = Admission(mpesa)
+    _open_daraja(app, admission, DarajaDoor(mpesa, admission))
+    _open_commands(app, CommandDoor(mpesa))
     app.register_error_handler(404, lambda _: respond(REFUSALS["wrong_path"]))
     app.register_error_handler(405, lambda _: respond(REFUSALS["wrong_method"]))
     app.register_error_handler(413, lambda _: respond(REFUSALS["unreadable"]))
+    app.register_error_handler(TurnedAway, admission.turn_away)
+    app.register_error_handler(Objection, _objection)
     return app
 
 
-class _Daraja:
-    """The paths that Safaricom documents."""
-
-    def __init__(self, mpesa: SimulatedMpesa) -> None:
-        self._mpesa = mpesa
-        self._settings = mpesa.settings
-
-    def token(self) -> Response:
-        if request.args.get("grant_type") != "client_credentials":
-            return respond(REFUSALS["wrong_grant"])
-        if not _same(_basic_pair(), self._key_and_secret()):
-            return respond(REFUSALS["wrong_key"])
-        return jsonify(access_token=self._mpesa.state.new_token(), expires_in="3599")
-
-    def push(self) -> Response:
-        fields = self._admitted()
-        if isinstance(fields, Refusal):
-            return respond(fields)
-        wanted = read_push(
-            fields, short_code=self._settings.short_code, pass_key=self._settings.pass_key
-        )
-        taken = wanted if isinstance(wanted, Refusal) else self._mpesa.push(wanted)
-        if isinstance(taken, Refusal):
-            return respond(taken)
-        self._lose_answer(taken.behaviour.acknowledgement)
-        return _acknowledgement(taken)
-
-    def query(self) -> Response:
-        fields = self._admitted()
-        if isinstance(fields, Refusal):
-            return respond(fields)
-        wanted = read_query(
-            fields, short_code=self._settings.short_code, pass_key=self._settings.pass_key
-        )
-        told = wanted if isinstance(wanted, Refusal) else self._mpesa.query(wanted)
-        return respond(told) if isinstance(told, Refusal) else _query_answer(told)
-
-    def _admitted(self) -> dict[str, Any] | Refusal:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return REFUSALS["invalid_header"]
-        if not self._mpesa.state.token_is_good(token.strip()):
-            return REFUSALS["invalid_token"]
-        if request.mimetype != "application/json":
-            return {}  # Daraja does not read the body then, and complains of the first field
-        try:
-            return read_object(request.get_data())
-        except UnreadableJson:
-            return REFUSALS["unreadable"]
-
-    def _lose_answer(self, acknowledgement: Acknowledgement) -> None:
-        if acknowledgement is Acknowledgement.WITHHELD:
-            self._mpesa.stopping.wait(self._settings.silence_seconds_max)
-        if acknowledgement in {Acknowledgement.LOST, Acknowledgement.WITHHELD}:
-            _drop_connection()
-
-    def _key_and_secret(self) -> str:
-        return f"{self._settings.consumer_key}:{self._settings.consumer_secret}"
+def _open_daraja(app: Flask, admission: Admission, door: DarajaDoor) -> None:
+    app.add_url_rule(TOKEN_PATH, view_func=admission.token, methods=["GET"])
+    calls: dict[str, Callable[..., Response]] = {
+        PUSH_PATH: door.push,
+        QUERY_PATH: door.query,
+        REGISTER_URLS_PATH.format(version=_VERSION): door.register_urls,
+        SIMULATE_PAYBILL_PATH.format(version=_VERSION): door.simulate,
+        PAYOUT_PATH: door.pay_out,
+        OLD_PAYOUT_PATH: door.pay_out_as_of_old,
+        STATUS_PATH: door.status,
+        BALANCE_PATH: door.balance,
+        REVERSAL_PATH: door.reverse,
+        REGISTER_PULL_PATH: door.register_pull,
+        PULL_PATH: door.pull,
+    }
+    for path, view in calls.items():
+        app.add_url_rule(path, view_func=view, methods=["POST"])
 
 
-class _Commands:
-    """The simulator's own paths."""
-
-    def __init__(self, mpesa: SimulatedMpesa) -> None:
-        self._mpesa = mpesa
-
-    def live(self) -> Response:
-        return jsonify(status="ok")
-
-    def ledger(self) -> Response:
-        return jsonify(self._mpesa.ledger())
-
-    def listed(self) -> Response:
-        table = [
-            {"number": row.number, "name": row.name, "meaning": row.meaning}
-            for row in BEHAVIOURS.values()
-        ]
-        return jsonify(table=table, set=self._mpesa.behaviours.described())
-
-    def set_behaviour(self) -> Response:
-        try:
-            wanted = read_object(request.get_data())
-        except UnreadableJson as error:
-            return _objection(str(error))
-        name = wanted.pop("behaviour", None)
-        if not isinstance(name, str) or name not in BEHAVIOURS:
-            return _objection(f"behaviour is one of {', '.join(BEHAVIOURS)}")
-        try:
-            understood = _set_behaviour(self._mpesa, wanted, name)
-        except TooManyOverrides:
-            return _objection("too many behaviours are set; reset them first")
-        return (
-            self.listed()
-            if understood
-            else _objection("give exactly one of phone, amount, default, next, next_query")
-        )
-
-    def reset(self) -> Response:
-        self._mpesa.behaviours.reset()
-        return self.listed()
-
-    def resend(self, checkout_request_id: str) -> Response:
-        told = self._mpesa.state.told(checkout_request_id)
-        if told is None:
-            return _objection("there is no such push", status=404)
-        if told.result_code is None:
-            return _objection("the payer has not decided yet", status=409)
-        status = self._mpesa.resend(told)
-        return jsonify(delivered=status is not None, status=status)
+def _open_commands(app: Flask, door: CommandDoor) -> None:
+    own = "/simulator"
+    asked: dict[str, Callable[..., Response]] = {
+        "/livez": door.live,
+        f"{own}/ledger": door.ledger,
+        f"{own}/accounts": door.accounts,
+        f"{own}/behaviours": door.listed,
+        f"{own}/paybill": door.paybill,
+        f"{own}/statement": door.statement,
+    }
+    told: dict[str, Callable[..., Response]] = {
+        f"{own}/top-up": door.top_up,
+        f"{own}/behaviours": door.set_behaviour,
+        f"{own}/pace": door.set_pace,
+        f"{own}/paybill": door.set_paybill,
+        f"{own}/payments": door.pay,
+        f"{own}/callbacks/<checkout_request_id>/resend": door.resend_push,
+        f"{own}/confirmations/<receipt>/resend": door.resend_confirmation,
+        f"{own}/results/<originator_conversation_id>/resend": door.resend_result,
+    }
+    for path, view in asked.items():
+        app.add_url_rule(path, view_func=view, methods=["GET"])
+    for path, view in told.items():
+        app.add_url_rule(path, view_func=view, methods=["POST"])
+    app.add_url_rule(f"{own}/behaviours", view_func=door.reset, methods=["DELETE"])
 
 
-def _set_behaviour(mpesa: SimulatedMpesa, wanted: dict[str, Any], name: str) -> bool:
-    """Set what was asked for; False when it was not understood."""
-    book, behaviour = mpesa.behaviours, BEHAVIOURS[name]
-    match wanted:
-        case {"phone": str() as phone, **rest} if not rest and phone.isdigit():
-            book.set_for_phone(phone, behaviour)
-        case {"amount": int() as amount, **rest} if not rest:
-            book.set_for_amount(amount, behaviour)
-        case {"default": True, **rest} if not rest:
-            book.set_default(behaviour)
-        case {"next": int() as count, **rest} if not rest and 0 < count <= _COUNT_MAX:
-            book.queue_pushes(count, behaviour)
-        case {"next_query": int() as count, **rest} if not rest and 0 < count <= _COUNT_MAX:
-            book.queue_queries(count, behaviour)
-        case _:
-            return False
-    return True
-
-
-def _acknowledgement(push: Push) -> Response:
-    accepted = "Success. Request accepted for processing"
-    return jsonify(
-        MerchantRequestID=push.merchant_request_id,
-        CheckoutRequestID=push.checkout_request_id,
-        ResponseCode="0",
-        ResponseDescription=accepted,
-        CustomerMessage=accepted,
-    )
-
-
-def _query_answer(told: Told) -> Response:
-    code, words = "4999", "The transaction is still under processing"
-    if told.result_code is not None:
-        code, words = told.result_code, RESULT_SENTENCES[told.result_code]
-    return jsonify(
-        ResponseCode="0",
-        # Three s: that is how Safaricom writes it.
-        ResponseDescription="The service request has been accepted successsfully",
-        MerchantRequestID=told.push.merchant_request_id,
-        CheckoutRequestID=told.push.checkout_request_id,
-        ResultCode=code,
-        ResultDesc=words,
-    )
-
-
-def _drop_connection() -> None:
-    """Break the caller's connection under the answer that is about to be written."""
-    for server in ("werkzeug", "gunicorn"):
-        connection = request.environ.get(f"{server}.socket")
-        if isinstance(connection, socket.socket):
-            connection.shutdown(socket.SHUT_RDWR)
-
-
-def _basic_pair() -> str:
-    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(encoded, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-
-
-def _same(one: str, other: str) -> bool:
-    return secrets.compare_digest(one.encode(), other.encode())
-
-
-def _objection(sentence: str, *, status: int = 400) -> Response:
-    return Response(json.dumps({"error": sentence}), status, content_type="application/json")
+def _objection(objection: Objection) -> Response:
+    body = json.dumps({"error": str(objection)})
+    return Response(body, objection.status, content_type="application/json")

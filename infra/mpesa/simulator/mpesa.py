@@ -1,23 +1,33 @@
-"""The simulated M-Pesa itself: takes pushes, lets pretended payers decide, and tells the result.
+"""The simulated M-Pesa itself: one merchant, put together from its desks and its books.
 
 The Flask app is its door; this is what stands behind it.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from threading import Event
+from typing import Any
 
-from infra.mpesa.simulator.behaviours import Acknowledgement, BehaviourBook
-from infra.mpesa.simulator.callbacks import Timetable, callback_body, deliver
-from infra.mpesa.simulator.incoming import PushRequest
-from infra.mpesa.simulator.refusals import REFUSALS, Refusal
+from infra.mpesa.simulator.behaviours import BehaviourBook
+from infra.mpesa.simulator.credential_check import CredentialCheck
+from infra.mpesa.simulator.decisions import Decisions
+from infra.mpesa.simulator.initiator_desk import InitiatorDesk
+from infra.mpesa.simulator.initiator_requests import RequestKind
+from infra.mpesa.simulator.ledger import Kind, Ledger, LedgerRow, Movement
+from infra.mpesa.simulator.pace import Pace
+from infra.mpesa.simulator.paybill_behaviours import paybill_book
+from infra.mpesa.simulator.paybill_desk import PaybillDesk
+from infra.mpesa.simulator.push_behaviours import push_book
+from infra.mpesa.simulator.push_desk import PushDesk
+from infra.mpesa.simulator.pushes import PushMemory
+from infra.mpesa.simulator.request_behaviours import request_book
 from infra.mpesa.simulator.settings import SimulatorSettings
-from infra.mpesa.simulator.state import Push, SimulatorState, Told
+from infra.mpesa.simulator.taken_requests import TakenRequests
+from infra.mpesa.simulator.timetable import Timetable
+from infra.mpesa.simulator.tokens import Tokens
 
 
 class SimulatedMpesa:
@@ -25,59 +35,54 @@ class SimulatedMpesa:
 
     def __init__(self, settings: SimulatorSettings, *, clock: Callable[[], datetime]) -> None:
         self.settings = settings
-        self.behaviours = BehaviourBook()
-        self.state = SimulatorState(clock=clock, remembered_max=settings.remembered_max)
         self.stopping = Event()
+        self.tokens = Tokens(clock=clock)
+        self.ledger = Ledger(
+            clock=clock,
+            rows_max=settings.remembered_max,
+            working=settings.working_shillings,
+            utility=settings.utility_shillings,
+        )
         self._timetable = Timetable()
+        self.pace = Pace.of(settings, self._timetable)
+        self.credentials = CredentialCheck(settings)
+        pushes, queries, payments, self.pulls = (
+            push_book(),
+            push_book(),
+            paybill_book(),
+            request_book(),
+        )
+        requests = {kind: request_book() for kind in RequestKind}
+        self.books: Mapping[str, BehaviourBook[Any]] = {
+            "push": pushes,
+            "query": queries,
+            "paybill": payments,
+            "pull": self.pulls,
+            **{kind.value: book for kind, book in requests.items()},
+        }
+        self.paybill = PaybillDesk(settings, self.ledger, payments, self.pace)
+        memory = PushMemory(self.ledger, clock=clock, remembered_max=settings.remembered_max)
+        self.pushes = PushDesk(memory, pushes, queries, self.pace, paid=self.paybill.tell_twin)
+        taken = TakenRequests(clock=clock, remembered_max=settings.remembered_max)
+        decisions = Decisions(settings, self.ledger, taken)
+        self.requests = InitiatorDesk(requests, taken, decisions, self.credentials, self.pace)
 
     def stop(self) -> None:
-        """End the waiting: no callback leaves after this."""
+        """End the waiting: nothing is posted after this."""
         self.stopping.set()
         self._timetable.stop()
 
-    def push(self, request: PushRequest) -> Push | Refusal:
-        """Take a push and set its future going, or refuse it."""
-        behaviour, refusal = self.behaviours.for_push(phone=request.phone, amount=request.amount)
-        if refusal is not None:
-            return self.refuse(refusal)
-        push = self.state.take(request, behaviour)
-        if push is None:
-            return REFUSALS["subscriber_locked"]
-        if behaviour.acknowledgement is Acknowledgement.AFTER_CALLBACK:
-            self._decide(push, 0)
-        elif push.results:
-            settings = self.settings
-            delay = random.uniform(settings.delay_seconds_min, settings.delay_seconds_max)  # noqa: S311 - a pace, not a secret
-            self._timetable.after(delay, partial(self._decide, push, 0))
-        return push
+    def reset(self) -> None:
+        """Back to the tables alone, and the initiator unlocked."""
+        for book in self.books.values():
+            book.reset()
+        self.credentials.unlock()
 
-    def refuse(self, refusal: str) -> Refusal:
-        """A refusal by name, with the effect that goes with it."""
-        if refusal == "invalid_token":
-            self.state.kill_token()
-        return REFUSALS[refusal]
+    def top_up(self, shillings: int) -> LedgerRow | None:
+        """Move money between the Utility account and a bank; None where there is too little."""
+        kind = Kind.TOP_UP if shillings > 0 else Kind.SETTLEMENT
+        return self.ledger.move(Movement(kind=kind, amount=abs(shillings)))
 
-    def query(self, checkout_request_id: str) -> Told | Refusal:
-        """What a query learns."""
-        refusal = self.behaviours.for_query()
-        if refusal is not None:
-            return self.refuse(refusal)
-        told = self.state.polled(checkout_request_id)
-        if told is None:
-            return REFUSALS["no_such_push"]
-        return REFUSALS["processing"] if told.pending_form == "500" else told
-
-    def resend(self, told: Told) -> int | None:
-        """Tell a result again; the status answered, or None."""
-        return deliver(told.push.request.callback_url, callback_body(told))
-
-    def ledger(self) -> list[dict[str, object]]:
-        """The money that moved."""
-        return [asdict(row) for row in self.state.ledger()]
-
-    def _decide(self, push: Push, step: int) -> None:
-        told = self.state.settle(push, push.results[step])
-        if step + 1 < len(push.results):
-            self._timetable.after(self.settings.late_seconds, partial(self._decide, push, step + 1))
-        for _ in range(push.behaviour.callbacks_per_result):
-            deliver(push.request.callback_url, callback_body(told))
+    def moved(self) -> list[dict[str, object]]:
+        """The money that moved, oldest first."""
+        return [asdict(row) for row in self.ledger.rows()]

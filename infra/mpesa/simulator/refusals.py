@@ -33,6 +33,8 @@ class Refusal:
 REFUSALS: Mapping[str, Refusal] = MappingProxyType(
     {
         "invalid_token": Refusal(404, "404.001.03", "Invalid Access Token"),
+        # The same words; whoever answers with them kills the token first.
+        "token_killed": Refusal(404, "404.001.03", "Invalid Access Token"),
         "invalid_header": Refusal(404, "404.001.04", "Invalid Authentication Header"),
         "wrong_key": Refusal(400, "400.008.01", "Invalid Authentication passed"),
         "wrong_grant": Refusal(400, "400.008.02", "Invalid grant type passed"),
@@ -50,6 +52,12 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType(
         "processing": Refusal(500, "500.001.1001", "The transaction is being processed"),
         "no_such_push": Refusal(500, "500.001.1001", "The transaction does not Exist"),
         "empty": Refusal(500, "500.001.1001", ""),
+        "foreign_short_code": Refusal(
+            400, "400.003.02", "Bad Request - Kindly use your own ShortCode"
+        ),
+        "duplicate_id": Refusal(500, "500.002.1001", "Duplicate OriginatorConversationID."),
+        "urls_registered": Refusal(500, "500.003.1001", "Urls are already registered"),
+        "busy": Refusal(500, "500.003.02", "System is busy. Please try again in few minutes."),
         "spike_arrest": Refusal(500, "500.003.02", "Spike Arrest Violation"),
         "internal_error": Refusal(500, "500.003.1001", "Internal Server Error"),
         "html_503": Refusal(503, "", _PAGE),

@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from queue import Queue
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
@@ -16,12 +20,25 @@ from cryptography.fernet import Fernet, MultiFernet
 from werkzeug.serving import make_server
 
 from infra.mpesa.client import DarajaClient
-from infra.mpesa.credentials import PAY_BILL, Credentials
+from infra.mpesa.credentials import PAY_BILL, Credentials, Initiator
 from infra.mpesa.simulator.app import EXTENSION, create_app
+from infra.mpesa.simulator.certificate import (
+    INITIATOR_NAME,
+    INITIATOR_PASSWORD,
+    key_and_certificate,
+)
 from infra.mpesa.simulator.server import QuietHandler
 from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.mpesa.tokens import DatabaseTokens
 from infra.mpesa.transport import Timeouts
+
+
+@cache
+def simulated_key() -> str:
+    """The simulator's key and certificate, made once a run."""
+    with TemporaryDirectory() as directory:
+        return key_and_certificate(Path(directory))
+
 
 SETTINGS = SimulatorSettings(
     consumer_key="key",
@@ -32,6 +49,8 @@ SETTINGS = SimulatorSettings(
     delay_seconds_max=0.0,
     late_seconds=0.1,
     silence_seconds_max=5.0,
+    validation_seconds_max=0.3,
+    pulled_page_rows=2,
 )
 
 
@@ -58,10 +77,19 @@ def served(app) -> Iterator[str]:
 class Simulator:
     url: str
 
-    def set(self, behaviour: str, **target: object) -> None:
-        wanted = {"behaviour": behaviour, **(target or {"next": 1})}
-        answer = requests.post(f"{self.url}/simulator/behaviours", json=wanted, timeout=5)
+    def set(self, behaviour: str, of: str = "push", **target: object) -> None:
+        self.post("behaviours", behaviour=behaviour, of=of, **(target or {"next": 1}))
+
+    def post(self, path: str, **wanted: object) -> dict:
+        answer = requests.post(f"{self.url}/simulator/{path}", json=wanted, timeout=5)
         assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(f"{self.url}/simulator/{path}", timeout=5)
+
+    def accounts(self) -> dict[str, int]:
+        return self.get("accounts").json()
 
     def ledger(self) -> list[dict]:
         return requests.get(f"{self.url}/simulator/ledger", timeout=5).json()
@@ -73,10 +101,13 @@ class Simulator:
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    app = create_app(SETTINGS)
+    app = create_app(replace(SETTINGS, private_key_pem=simulated_key()))
     with served(app) as url:
         yield Simulator(url)
         app.extensions[EXTENSION].stop()
+
+
+ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
 
 
 @dataclass
@@ -85,9 +116,22 @@ class CallbackListener:
 
     url: str
     bodies: Queue[bytes] = field(default_factory=Queue)
+    told: Queue[tuple[str, bytes]] = field(default_factory=Queue)
+    answer: dict[str, object] = field(default_factory=lambda: dict(ACCEPTED))
+    silent: threading.Event = field(default_factory=threading.Event)
+    """Set, and nobody is answered in time."""
 
     def next(self) -> bytes:
         return self.bodies.get(timeout=5)
+
+    def next_told(self) -> tuple[str, bytes]:
+        """The last part of the path it came to, and the body."""
+        path, body = self.told.get(timeout=5)
+        return path.rpartition("/")[2], body
+
+    def at(self, name: str) -> str:
+        """An address of its own at this door."""
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture
@@ -96,8 +140,12 @@ def listener() -> Iterator[CallbackListener]:
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self):
-            heard.bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = json.dumps({"ResultCode": 0, "ResultDesc": "Accepted"}).encode()
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.bodies.put(body)
+            heard.told.put((self.path, body))
+            if heard.silent.is_set():
+                time.sleep(SETTINGS.validation_seconds_max * 2)
+            answer = json.dumps(heard.answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
@@ -126,12 +174,17 @@ def credentials_for(base_url: str) -> Credentials:
         pass_key=SETTINGS.pass_key,
         transaction_type=PAY_BILL,
         party_b=SETTINGS.short_code,
+        initiator=Initiator(
+            name=INITIATOR_NAME,
+            password=INITIATOR_PASSWORD,
+            certificate_pem=simulated_key(),
+        ),
     )
 
 
 @pytest.fixture
 def client_for(pool, cipher) -> Callable[..., DarajaClient]:
-    def build(base_url: str, *, read_seconds: float = 5.0, **changes: str) -> DarajaClient:
+    def build(base_url: str, *, read_seconds: float = 5.0, **changes: object) -> DarajaClient:
         credentials = Credentials(**{**vars(credentials_for(base_url)), **changes})
         return DarajaClient(
             credentials,

@@ -14,11 +14,12 @@ import requests
 
 from infra.mpesa.callbacks import read_stk_callback
 from infra.mpesa.paths import PUSH_PATH, QUERY_PATH
-from infra.mpesa.simulator.behaviours import BEHAVIOURS
-from infra.mpesa.simulator.callbacks import RESULT_SENTENCES
-from infra.mpesa.simulator.incoming import PushRequest
+from infra.mpesa.simulator.ledger import Ledger
+from infra.mpesa.simulator.push_behaviours import BEHAVIOURS
+from infra.mpesa.simulator.push_desk import RESULT_SENTENCES
+from infra.mpesa.simulator.push_requests import PushRequest
+from infra.mpesa.simulator.pushes import PushMemory
 from infra.mpesa.simulator.settings import SimulatorSettings
-from infra.mpesa.simulator.state import SimulatorState
 from infra.mpesa.stk_calls import push_password
 from infra.mpesa.tokens import TOKEN_PATH
 from tests.conformance.mpesa.conftest import SETTINGS
@@ -163,24 +164,27 @@ def test_behaviours_can_be_set_listed_and_reset(simulator):
     simulator.set("no_balance", default=True)
     simulator.set("html_200", next=2)
     listed = requests.get(f"{simulator.url}/simulator/behaviours", timeout=5).json()
-    assert {row["name"] for row in listed["table"]} == set(BEHAVIOURS)
-    assert listed["set"] == {
+    assert {row["name"] for row in listed["tables"]["push"]} == set(BEHAVIOURS)
+    assert listed["set"]["push"] == {
         "default": "no_balance",
+        "mix": {},
         "by_phone": {"254700000001": "cancelled"},
         "by_amount": {"77": "wrong_pin"},
         "next": ["html_200", "html_200"],
-        "next_query": [],
     }
     answer = requests.delete(f"{simulator.url}/simulator/behaviours", timeout=5).json()
-    assert answer["set"]["default"] == "success"
-    assert answer["set"]["next"] == []
+    assert answer["set"]["push"]["default"] == "success"
+    assert answer["set"]["push"]["next"] == []
 
 
 @pytest.mark.parametrize(
     "wanted",
     [[], {}, {"behaviour": "nonsense", "next": 1}, {"behaviour": "success"},
      {"behaviour": "success", "next": 0}, {"behaviour": "success", "next": 10_000},
-     {"behaviour": "success", "phone": "1", "amount": 1}, {"behaviour": [], "next": 1}],
+     {"behaviour": "success", "phone": "1", "amount": 1}, {"behaviour": [], "next": 1},
+     {"behaviour": "code_0", "next": 1}, {"behaviour": "code_31337", "next": 1},
+     {"of": "nothing", "behaviour": "success", "next": 1}, {"mix": {"nonsense": 1}},
+     {"mix": {"success": 0}}, {"mix": {"success": True}}, {"mix": [], "of": "payout"}],
 )  # fmt: skip
 def test_a_behaviour_not_understood_is_refused(simulator, wanted):
     answer = requests.post(f"{simulator.url}/simulator/behaviours", json=wanted, timeout=5)
@@ -219,22 +223,30 @@ def test_a_callback_of_a_stranger_cannot_be_resent(simulator):
     assert simulator.resend("ws_CO_1").status_code == 404
 
 
+def remembering(remembered_max: int) -> tuple[PushMemory, Ledger]:
+    def clock() -> datetime:
+        return datetime(2026, 2, 1, tzinfo=UTC)
+
+    ledger = Ledger(clock=clock, rows_max=remembered_max)
+    return PushMemory(ledger, clock=clock, remembered_max=remembered_max), ledger
+
+
 def test_what_is_remembered_is_bounded():
-    state = SimulatorState(clock=lambda: datetime(2026, 2, 1, tzinfo=UTC), remembered_max=3)
-    taken = [state.take(request_from(number), BEHAVIOURS["success"]) for number in range(5)]
+    memory, ledger = remembering(3)
+    taken = [memory.take(request_from(number), BEHAVIOURS["success"]) for number in range(5)]
     for push in taken:
-        state.settle(push, "0")
-    remembered = [state.told(push.checkout_request_id) is not None for push in taken]
+        memory.settle(push, "0")
+    remembered = [memory.told(push.checkout_request_id) is not None for push in taken]
     assert remembered == [False, False, True, True, True]
-    assert len(state.ledger()) == 3
+    assert len(ledger.rows()) == 3
 
 
 def test_a_payer_has_one_prompt_at_a_time():
-    state = SimulatorState(clock=lambda: datetime(2026, 2, 1, tzinfo=UTC), remembered_max=9)
-    first = state.take(request_from(1), BEHAVIOURS["success"])
-    assert state.take(request_from(1), BEHAVIOURS["success"]) is None
-    state.settle(first, "1032")
-    second = state.take(request_from(1), BEHAVIOURS["success"])
+    memory, _ = remembering(9)
+    first = memory.take(request_from(1), BEHAVIOURS["success"])
+    assert memory.take(request_from(1), BEHAVIOURS["success"]) is None
+    memory.settle(first, "1032")
+    second = memory.take(request_from(1), BEHAVIOURS["success"])
     assert second.checkout_request_id != first.checkout_request_id
 
 
