@@ -32,16 +32,14 @@ WHERE status = 'paid_receipt_awaited' AND amount_received > 0 AND short_code = %
   AND completed_at BETWEEN %(first)s AND %(last)s
 """
 _PAYOUTS = """
-SELECT p.payout_id, p.receipt_number, (p.amount * 100)::bigint, p.requested_at,
-       coalesce(p.completed_at, %(last)s), p.status, p.phone,
-       (coalesce(p.charge, 0) * 100)::bigint,
-       CASE WHEN p.purpose = 'reversal' THEN r.receipt_number END
-FROM read_payouts.payouts p
-LEFT JOIN read_mpesa_transactions.receipts r ON r.receipt_id = p.source_id
-WHERE p.short_code = %(short_code)s
-  AND (p.receipt_number = ANY(%(receipts)s) OR r.receipt_number = ANY(%(receipts)s)
-       OR p.requested_at BETWEEN %(first)s::timestamptz - make_interval(days => %(days)s)
-                             AND %(last)s)
+SELECT payout_id, receipt_number, (amount * 100)::bigint, requested_at,
+       coalesce(completed_at, %(last)s), status, phone, (coalesce(charge, 0) * 100)::bigint,
+       reverses
+FROM read_payouts.payouts
+WHERE short_code = %(short_code)s
+  AND (receipt_number = ANY(%(receipts)s) OR reverses = ANY(%(receipts)s)
+       OR requested_at BETWEEN %(first)s::timestamptz - make_interval(days => %(days)s)
+                           AND %(last)s)
 """
 _ELSEWHERE = """
 SELECT receipt_number, short_code FROM read_mpesa_transactions.receipts

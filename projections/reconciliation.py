@@ -76,6 +76,7 @@ CREATE INDEX cases_newest ON {schema}.cases (position DESC);
 CREATE INDEX cases_waiting ON {schema}.cases (short_code, position DESC)
     WHERE status <> 'resolved';
 CREATE INDEX cases_of_run ON {schema}.cases (run_id);
+CREATE INDEX cases_by_key ON {schema}.cases (key);
 CREATE INDEX cases_by_receipt ON {schema}.cases (receipt_number);
 """
 _AMOUNTS = (
@@ -258,6 +259,11 @@ SELECT kind, count(*) FROM read_reconciliation.cases
 WHERE run_id = %s AND status = 'resolved' GROUP BY kind
 """
 
+_OF_KEYS = """
+SELECT kind, count(*) FROM read_reconciliation.cases
+WHERE short_code = %s AND source = %s AND key = ANY(%s) AND status = 'resolved' GROUP BY kind
+"""
+
 
 def open_cases(
     pool: ConnectionPool, *, short_code: str, run_id: UUID, keys: Iterable[str]
@@ -272,3 +278,11 @@ def resolved_cases(pool: ConnectionPool, run_id: UUID) -> dict[str, int]:
     """How many cases that a run opened are over, by kind."""
     with borrowed(pool) as connection:
         return dict(connection.execute(_RESOLVED, (run_id,)).fetchall())
+
+
+def cases_of_keys(
+    pool: ConnectionPool, short_code: str, source: str, keys: Iterable[str]
+) -> dict[str, int]:
+    """How many cases about these are over, by kind, of those that this source brought up."""
+    with borrowed(pool) as connection:
+        return dict(connection.execute(_OF_KEYS, (short_code, source, list(keys))).fetchall())

@@ -341,11 +341,11 @@ def _charges(lines: Sequence[Line], matches: list[Match]) -> list[Difference]:
     found = []
     for line in lines:
         if line.kind is LineKind.CHARGE and line.moved_cents:
-            parent = {line.receipt_number, line.linked_receipt} & payouts.keys()
-            if parent:
-                taken[parent.pop()].append(line)
-            else:
+            parent = payouts.get(line.receipt_number) or payouts.get(line.linked_receipt or "")
+            if parent is None:
                 found.append(_difference(DifferenceKind.CHARGE, line, None))
+            else:
+                taken[parent.line.receipt_number].append(line)
     for receipt_number, match in payouts.items():
         found += _charge_of(match, taken[receipt_number])
     return found

@@ -160,7 +160,8 @@ def in_order(told: Sequence[Line]) -> list[Line]:
 def without_repeats(lines: Iterable[Line]) -> tuple[list[Line], list[Line]]:
     """Each line once, and those that stand there again."""
     seen: set[str] = set()
-    once, again = [], []
+    once: list[Line] = []
+    again: list[Line] = []
     for line in lines:
         (again if line.key in seen else once).append(line)
         seen.add(line.key)

@@ -37,8 +37,8 @@ COPY mpesa.statement_lines (statement_id, nth, row_number, receipt_number, compl
                             particulars) FROM STDIN
 """
 _STATEMENT = """
-SELECT statement_id, short_code, kept_by, first_at, last_at FROM mpesa.statements
-WHERE statement_id = %s
+SELECT statement_id, short_code, file_sha256, kept_by, first_at, last_at, opening_cents, closing_cents
+FROM mpesa.statements WHERE statement_id = %s
 """
 _LINES = """
 SELECT row_number, receipt_number, completed_at, status, side, amount_cents, balance_cents,
@@ -93,10 +93,18 @@ class KeptStatement:
 
     statement_id: UUID
     short_code: str
+    file_sha256: str
     kept_by: str
     first_at: datetime
     last_at: datetime
+    opening_cents: int | None
+    closing_cents: int | None
     lines: tuple[Line, ...]
+
+    @property
+    def period(self) -> Period:
+        """What it reaches over."""
+        return Period(self.first_at, self.last_at, self.opening_cents, self.closing_cents)
 
 
 @dataclass(frozen=True)
