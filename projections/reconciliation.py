@@ -45,7 +45,7 @@ CREATE TABLE {schema}.cases (
     position       bigint        NOT NULL,
     short_code     text          NOT NULL,
     kind           text          NOT NULL,
-    key            text          NOT NULL,
+    difference_key text          NOT NULL,
     receipt_number text,
     reason_type    text,
     movement_kind  text,
@@ -76,7 +76,7 @@ CREATE INDEX cases_newest ON {schema}.cases (position DESC);
 CREATE INDEX cases_waiting ON {schema}.cases (short_code, position DESC)
     WHERE status <> 'resolved';
 CREATE INDEX cases_of_run ON {schema}.cases (run_id);
-CREATE INDEX cases_by_key ON {schema}.cases (key);
+CREATE INDEX cases_by_key ON {schema}.cases (difference_key);
 CREATE INDEX cases_by_receipt ON {schema}.cases (receipt_number);
 """
 _AMOUNTS = (
@@ -132,7 +132,7 @@ def _compared(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 def _opened(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     data = event.data
     same = (
-        *("short_code", "kind", "key", "receipt_number", "reason_type", "movement_kind"),
+        *("short_code", "kind", "receipt_number", "reason_type", "movement_kind"),
         *("movement_id", "their_status", "our_status", "occurred_at", "source", "run_id"),
         "opened_at",
     )
@@ -145,6 +145,7 @@ def _opened(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
     rows["cases"].add(
         str(event.stream_id),
         position=event.position,
+        difference_key=data["key"],
         theirs=text_from_cents(data["theirs_cents"]),
         ours=text_from_cents(data["ours_cents"]),
         effect=text_from_cents(data["effect_cents"]),
@@ -251,7 +252,7 @@ CASE_LIST = Listing(
 _OPEN_CASES = """
 SELECT case_id FROM read_reconciliation.cases
 WHERE short_code = %(short_code)s AND status <> 'resolved'
-  AND (run_id = %(run_id)s OR key = ANY(%(keys)s))
+  AND (run_id = %(run_id)s OR difference_key = ANY(%(keys)s))
 ORDER BY position
 """
 _RESOLVED = """
@@ -261,7 +262,7 @@ WHERE run_id = %s AND status = 'resolved' GROUP BY kind
 
 _OF_KEYS = """
 SELECT kind, count(*) FROM read_reconciliation.cases
-WHERE short_code = %s AND source = %s AND key = ANY(%s) AND status = 'resolved' GROUP BY kind
+WHERE short_code = %s AND source = %s AND difference_key = ANY(%s) AND status = 'resolved' GROUP BY kind
 """
 
 

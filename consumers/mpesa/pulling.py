@@ -1,4 +1,4 @@
-"""Pulling what Safaricom says was paid in the last two days: the official repair for lost callbacks.
+"""Pulling what was paid in the last two days: Safaricom's own repair for lost callbacks.
 
 Every payment is told as any other channel tells it; what was missing is posted by that alone, and a
 case says that it was missing. What was paid a moment ago may still be on its way to us by callback,
@@ -39,7 +39,7 @@ PULL_SPAN = timedelta(hours=48)
 """As far back as Safaricom tells."""
 ON_ITS_WAY = timedelta(minutes=5)
 """How long a payment may take to be told by callback before it is missed."""
-PAGES_MAX = 2_000
+PAGES_MAX = 500
 _log = structlog.get_logger()
 
 
@@ -82,9 +82,7 @@ class Pulling:
         )
         run_id = reconciliation_run_id(short_code, run.source, run.subject)
         report = Report(run_id, short_code, Source.PULL, by)
-        told: list[Line] = []
-        for line in self._paid(short_code, now, report):
-            told.append(line)
+        told = list(self._paid(short_code, now, report))
         self._begin(run, report)
         commands = [self._command(line, report) for line in told]
         report.note(case for _, case in take_up_all(self._store, commands) if case is not None)
@@ -109,7 +107,7 @@ class Pulling:
                 seen.add(each.receipt_number)
                 if each.paid_at <= now - ON_ITS_WAY:
                     yield _line(each)
-            if not fresh:
+            if not fresh and not page.unreadable:
                 break
         if unreadable:
             report.problem = f"{unreadable} of what was pulled could not be read"

@@ -1,4 +1,4 @@
-"""Taking in a statement: read wholly or not at all, of one of our short codes, kept line by line."""
+"""Taking in a statement: wholly or not at all, of one of our short codes, kept line by line."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class StatementMatching:
         }
         explained_cents = sum(difference.effect_cents for difference in accepted)
         unlike = {each.line.key for each in found.differences if each.line is not None}
-        waiting = Counter(each.kind for each in found.differences if each not in accepted)
+        waiting = Counter(str(each.kind) for each in found.differences if each not in accepted)
         return Standing(
             lines=len(kept.lines),
             agreed=len({line.key for line in kept.lines} - unlike),

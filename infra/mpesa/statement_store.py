@@ -37,7 +37,8 @@ COPY mpesa.statement_lines (statement_id, nth, row_number, receipt_number, compl
                             particulars) FROM STDIN
 """
 _STATEMENT = """
-SELECT statement_id, short_code, file_sha256, kept_by, first_at, last_at, opening_cents, closing_cents
+SELECT statement_id, short_code, file_sha256, kept_by, first_at, last_at, opening_cents,
+       closing_cents
 FROM mpesa.statements WHERE statement_id = %s
 """
 _LINES = """
@@ -69,9 +70,9 @@ WHERE statement_id = (
 )
 RETURNING statement_id, kept_by, attempts
 """
-_DONE = (
-    "UPDATE mpesa.statements SET due_at = NULL, attempts = 0, note = NULL WHERE statement_id = %s"
-)
+_DONE = """
+UPDATE mpesa.statements SET due_at = NULL, attempts = 0, note = NULL WHERE statement_id = %s
+"""
 _LATER = """
 UPDATE mpesa.statements SET due_at = now() + make_interval(secs => %s), note = %s
 WHERE statement_id = %s
@@ -156,7 +157,8 @@ class StatementStore:
             if found is None:
                 raise StatementNotKept(f"No statement {statement_id} was imported.")
             rows = connection.execute(_LINES, (statement_id,)).fetchall()
-        return KeptStatement(*found, lines=tuple(self._line(row) for row in rows))
+        fields = (*found, tuple(self._line(row) for row in rows))
+        return KeptStatement(*fields)
 
     def periods(self, short_code: str, *, without: UUID) -> list[Period]:
         """What other statements of the short code reach over."""

@@ -39,7 +39,8 @@ class Databases:
     @contextmanager
     def fresh(self) -> Iterator[str]:
         name = f"daystar_test_{os.getpid()}_{next(_numbers)}"
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, self._template)
+        # Copying files beats writing every block into the WAL, which is the default, tenfold.
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, self._template)
         try:
             yield self.url(name)
         finally:

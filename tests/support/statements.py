@@ -19,7 +19,7 @@ from domain.mpesa.reconciliation import Movement, MovementKind
 from domain.mpesa.statement import Line, LineStatus, Side
 
 SHORT_CODE = "600000"
-FIRST = datetime(2026, 2, 1, 6, 0, tzinfo=UTC)
+FIRST = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 OPENING_CENTS = 1_000_000_00
 _NAMESPACE = UUID("00000000-0000-0000-0000-000000000007")
 _REASONS = {
@@ -41,12 +41,17 @@ _OLDER = (
 
 @dataclass(frozen=True)
 class Moved:
-    """One movement as it really was: the `number`-th, three hours after the one before."""
+    """One movement as it really was: the `number`-th, three hours after the one before.
+
+    Phone and reference are made of the number, unless a test has its own.
+    """
 
     number: int
     kind: str  # payment, push (posted by query, its receipt awaited), payout, transfer
     shillings: int
     charge_shillings: int = 0
+    told_phone: str = ""
+    told_reference: str = ""
 
     @property
     def receipt_number(self) -> str:
@@ -58,11 +63,11 @@ class Moved:
 
     @property
     def phone(self) -> str:
-        return f"2547{self.number:08d}"
+        return self.told_phone or f"2547{self.number:08d}"
 
     @property
     def reference(self) -> str:
-        return f"REF{self.number:09d}"
+        return self.told_reference or f"REF{self.number:09d}"
 
     @property
     def id(self) -> UUID:
@@ -154,12 +159,18 @@ def older_layout(lines: list[Line]) -> bytes:
         at = f"{line.completed_at.astimezone(NAIROBI):%Y-%m-%d %H:%M:%S}"
         writer.writerow(
             (
-                *(line.receipt_number, at, line.reason_type, str(line.status).capitalize()),
+                *(line.receipt_number, at, _details(line), str(line.status).capitalize()),
                 *(_withdrawn(line), _paid_in(line), _shillings(line.balance_cents), "TRUE"),
                 *(line.reason_type, _party(line), line.account_number or ""),
             )
         )
     return text.getvalue().encode()
+
+
+def _details(line: Line) -> str:
+    """The older layout tells the account number in words alone."""
+    account = f" Acc. {line.account_number}" if line.account_number else ""
+    return f"{line.reason_type}{account}"
 
 
 def _paid_in(line: Line) -> str:
