@@ -12,16 +12,19 @@ from pathlib import Path
 from uuid import UUID
 
 import psycopg
-from consumers.mpesa.due_pushes import DuePushes
-from consumers.mpesa.waiting import PushWatch
 from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
+from consumers.mpesa.due_requests import DueRequests
 from consumers.mpesa.intake import Intake
 from consumers.mpesa.paybill import Paybill
-from consumers.mpesa.sender import PushSender
+from consumers.mpesa.payout_float import PayoutFloat
+from consumers.mpesa.payout_sender import PayoutSender
+from consumers.mpesa.payout_watch import PayoutWatch
+from consumers.mpesa.push_sender import PushSender
+from consumers.mpesa.push_watch import PushWatch
 from domain.identities import short_code_id
 from infra import clock
 from infra.callbacks import CallbackStore
@@ -33,6 +36,7 @@ from infra.key_check import KeyCheck
 from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
 from infra.mpesa.credentials import Credentials, Initiator
+from infra.mpesa.payout_addresses import PayoutAddresses
 from infra.mpesa.short_codes import ShortCodes
 from infra.mpesa.simulator.certificate import (
     INITIATOR_NAME,
@@ -49,6 +53,7 @@ from infra.usage import UsageLog
 from projections.export import Exports
 from projections.follower import Follower
 from projections.installation import install_read_models
+from projections.mpesa_due import PAYOUT, PUSH
 from projections.public_events.feed import ChangeFeed
 from projections.read_models import READ_MODELS
 
@@ -256,7 +261,7 @@ class Services:
             pool,
             self.keyring,
             make_client=self._daraja_client,
-            pays_from=self.settings.mpesa_pays_from,
+            pays_from=self.settings.payouts.pays_from,
         )
 
     def _simulated_initiator(self) -> Initiator:
@@ -293,16 +298,40 @@ class Services:
     def push_sender(self) -> PushSender:
         return PushSender(
             self.store,
-            DuePushes(self.pool),
+            DueRequests(self.pool, PUSH),
             self.short_codes,
             callback_url=self.stk_callback_url,
         )
 
     def push_watch(self) -> PushWatch:
-        return PushWatch(self.store, DuePushes(self.pool), self.short_codes, self.settings.patience)
+        due = DueRequests(self.pool, PUSH)
+        return PushWatch(self.store, due, self.short_codes, self.settings.patience)
+
+    def payout_sender(self) -> PayoutSender:
+        fresh_seconds = self.settings.payouts.patience.float_seconds
+        return PayoutSender(
+            self.store,
+            DueRequests(self.pool, PAYOUT),
+            self.short_codes,
+            utility=PayoutFloat(self.pool, fresh_seconds=fresh_seconds),
+            addresses=self.payout_addresses,
+        )
+
+    def payout_watch(self) -> PayoutWatch:
+        return PayoutWatch(
+            self.store,
+            DueRequests(self.pool, PAYOUT),
+            self.short_codes,
+            self.settings.payouts.patience,
+            addresses=self.payout_addresses,
+        )
 
     def daily_round(self) -> DailyRound:
         return DailyRound(self.store, self.pool)
+
+    @cached_property
+    def payout_addresses(self) -> PayoutAddresses:
+        return PayoutAddresses(self.settings.public_url, self.keyring)
 
     def stk_callback_url(self, push_id: UUID) -> str:
         """Where Safaricom is to tell what became of a push."""

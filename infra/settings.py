@@ -21,13 +21,13 @@ from domain.money import cents_from_text
 from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
+from infra.mpesa.payout_settings import PayoutSettings, payout_settings
 from infra.mpesa.settings import (
     MpesaPatience,
     PaybillSettings,
     mpesa_credentials,
     mpesa_patience,
     paybill_settings,
-    paying_short_code,
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
@@ -73,9 +73,9 @@ class Settings:
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
-    mpesa_pays_from: str | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
+    payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
     def is_demo(self) -> bool:
@@ -182,9 +182,9 @@ def _settings(variables: Variables) -> Settings:
             is_production=environment is Environment.PRODUCTION,
             simulator_port=simulator_port,
         ),
-        mpesa_pays_from=paying_short_code(variables),
         patience=mpesa_patience(variables),
         paybill=paybill_settings(variables),
+        payouts=payout_settings(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
         ),

@@ -319,7 +319,7 @@ PAYOUTS = ReadModel(
 UNDER_WAY = ("sending", "accepted", "in_doubt", "review")
 """States in which the money may have left, or be about to."""
 
-_ITEM = """
+PAYOUT_ITEM = """
         'id', t.payout_id, 'purpose', t.purpose, 'source_id', t.source_id,
         'member_id', t.member_id, 'short_code', t.short_code, 'phone', t.phone,
         'reverses', t.reverses, 'amount', t.amount::text, 'charge', t.charge::text,
@@ -337,7 +337,7 @@ PAYOUT_LIST = Listing(
     plural="payouts",
     schema="read_payouts",
     table="payouts",
-    item=_ITEM,
+    item=PAYOUT_ITEM,
     order={"position": "bigint"},
     of_persons=True,
     filters={
@@ -351,34 +351,11 @@ PAYOUT_LIST = Listing(
 )
 
 _PAYOUT = f"""
-SELECT json_build_object({_ITEM}, 'story', (
+SELECT json_build_object({PAYOUT_ITEM}, 'story', (
     SELECT coalesce(json_agg(json_build_object(
         'happened', s.happened, 'detail', s.detail, 'at', s.at) ORDER BY s.position), '[]')
     FROM read_payouts.steps s WHERE s.payout_id = t.payout_id))::text
 FROM read_payouts.payouts AS t WHERE t.payout_id = %s
-"""
-_LANE_ITEM = """
-        'short_code', l.short_code, 'is_stopped', l.stopped_because IS NOT NULL,
-        'stopped_because', l.stopped_because, 'stopped_at', l.stopped_at,
-        'float', l.utility::text, 'float_told_at', l.told_at,
-        'under_way', (SELECT coalesce(sum(p.amount), 0.00)::text FROM read_payouts.payouts p
-                      WHERE p.short_code = l.short_code AND p.reverses IS NULL
-                        AND p.status = ANY(%(under_way)s))
-"""
-_LANES = f"""
-SELECT coalesce(json_agg(json_build_object({_LANE_ITEM}) ORDER BY l.short_code), '[]')::text
-FROM read_payouts.lanes l
-"""
-_WAITING = f"""
-SELECT json_build_object(
-    'payouts', (SELECT coalesce(json_agg(json_build_object({_ITEM}) ORDER BY t.position), '[]')
-                FROM read_payouts.payouts t WHERE t.status = 'review'),
-    'loans', (SELECT coalesce(json_agg(json_build_object(
-                  'loan_id', u.loan_id, 'member_id', u.member_id, 'payout_id', u.payout_id,
-                  'unpaid', u.unpaid::text, 'reason', u.reason, 'since', u.since)
-                  ORDER BY u.since, u.loan_id), '[]') FROM read_payouts.unpaid_loans u),
-    'lanes', (SELECT coalesce(json_agg(json_build_object({_LANE_ITEM}) ORDER BY l.short_code), '[]')
-              FROM read_payouts.lanes l WHERE l.stopped_because IS NOT NULL))::text
 """
 
 
@@ -387,20 +364,3 @@ def payout_json(pool: ConnectionPool, payout_id: UUID) -> str | None:
     with borrowed(pool) as connection:
         row = connection.execute(_PAYOUT, (payout_id,)).fetchone()
     return row[0] if row else None
-
-
-def lanes_json(pool: ConnectionPool) -> str:
-    """Every lane, as a JSON array."""
-    return _text(pool, _LANES)
-
-
-def waiting_json(pool: ConnectionPool) -> str:
-    """All that waits for a person: payouts under review, loans to be paid out, stopped lanes."""
-    return _text(pool, _WAITING)
-
-
-def _text(pool: ConnectionPool, statement: str) -> str:
-    with borrowed(pool) as connection:
-        row = connection.execute(statement, {"under_way": list(UNDER_WAY)}).fetchone()
-    assert row is not None, "an aggregate answers one row"
-    return str(row[0])

@@ -26,8 +26,8 @@ class PersonalTable:
     """Which rows still hold something of the member, and the statement that wipes them.
 
     Without a statement the fold of `member.erased` does it: a statement of ours could be undone by
-    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(push_ids)s and
-    %(receipt_ids)s.
+    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(push_ids)s (all that
+    Safaricom tells us about, payouts too) and %(receipt_ids)s.
     """
 
     remains: LiteralString
@@ -83,13 +83,18 @@ _PUSHES = """
 SELECT transaction_id FROM read_mpesa_transactions.transactions
 WHERE member_id = %s ORDER BY position
 """
+_PAYOUTS = """
+SELECT payout_id FROM read_payouts.payouts WHERE member_id = %s ORDER BY position
+"""
 _RECEIPTS = """
 SELECT receipt_id FROM read_mpesa_transactions.receipts WHERE member_id = %s ORDER BY position
 """
 _UNDER_WAY = """
 SELECT
     (SELECT count(*) FROM read_mpesa_transactions.transactions
-     WHERE member_id = %(member_id)s AND status IN ('requested', 'sent', 'accepted')),
+     WHERE member_id = %(member_id)s AND status IN ('requested', 'sent', 'accepted'))
+    + (SELECT count(*) FROM read_payouts.payouts
+       WHERE member_id = %(member_id)s AND status NOT IN ('succeeded', 'failed')),
     (SELECT count(*) FROM intake.callbacks
      WHERE subject_id = ANY(%(push_ids)s) AND state = 'waiting')
 """
@@ -105,7 +110,7 @@ FROM event_store.events WHERE stream_id = ANY(%s) ORDER BY position
 _FOLLOWING = "SELECT name FROM followers.followers WHERE state = 'following'"
 _LEFT_BEHIND = """
 SELECT nspname FROM pg_namespace
-WHERE nspname ~ '^(old|shadow)_(members|mpesa_transactions)(_|$)' ORDER BY nspname
+WHERE nspname ~ '^(old|shadow)_(members|mpesa_transactions|payouts)(_|$)' ORDER BY nspname
 """
 
 HistoryRow = tuple[int, UUID, int, str, bytes, object, bytes]
@@ -122,12 +127,16 @@ class PersonalData:
         """The pushes that asked this member."""
         return self._ids(_PUSHES)
 
+    def payouts(self) -> list[UUID]:
+        """The payouts to this member."""
+        return self._ids(_PAYOUTS)
+
     def receipts(self) -> list[UUID]:
         """The receipts of the money this member paid."""
         return self._ids(_RECEIPTS)
 
     def under_way(self) -> tuple[int, int]:
-        """How many pushes wait for an answer, and how many callbacks to be taken in."""
+        """How many pushes and payouts wait for an answer, and how many callbacks to be read."""
         with self._pool.connection() as connection:
             row = connection.execute(_UNDER_WAY, self._parameters()).fetchone()
         assert row is not None
@@ -157,10 +166,10 @@ class PersonalData:
         return found
 
     def callbacks(self) -> list[dict[str, object]]:
-        """What Safaricom told about this member's pushes, counted."""
+        """What Safaricom told about this member's pushes and payouts, counted."""
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
-            return cursor.execute(_CALLBACKS, (self.pushes(),)).fetchall()
+            return cursor.execute(_CALLBACKS, (self._told_about(),)).fetchall()
 
     def history(self, streams: list[UUID]) -> list[HistoryRow]:
         """The events of these streams, in the order of the log."""
@@ -188,9 +197,12 @@ class PersonalData:
             rows = connection.execute(statement, (self._member_id,)).fetchall()
         return [row[0] for row in rows]
 
+    def _told_about(self) -> list[UUID]:
+        return self.pushes() + self.payouts()
+
     def _parameters(self) -> dict[str, object]:
         return {
             "member_id": self._member_id,
-            "push_ids": self.pushes(),
+            "push_ids": self._told_about(),
             "receipt_ids": self.receipts(),
         }

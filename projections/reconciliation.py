@@ -262,7 +262,9 @@ WHERE run_id = %s AND status = 'resolved' GROUP BY kind
 
 _OF_KEYS = """
 SELECT kind, count(*) FROM read_reconciliation.cases
-WHERE short_code = %s AND source = %s AND difference_key = ANY(%s) AND status = 'resolved' GROUP BY kind
+WHERE short_code = %s AND source = %s AND difference_key = ANY(%s)
+  AND status = 'resolved'
+GROUP BY kind
 """
 
 

@@ -6,47 +6,18 @@ all of them at once, in three rounds: the later ones may depend on what the earl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
+from consumers.mpesa.callback_kind import CallbackKind
+from consumers.mpesa.payout_callbacks import PAYOUT_CALLBACK_KINDS
 from domain.identities import account_id, receipt_id
 from domain.mpesa.commands import RecordPushResult
-from domain.mpesa.outcome import Outcome
 from domain.mpesa.stk_push import Push
-from domain.store import AggregateStore, Key
+from domain.store import AggregateStore
 from infra import clock
 from infra.callbacks import StoredCallback
 from infra.mpesa.callbacks import read_stk_callback
-
-
-class SetAside(Exception):
-    """It can be read, and no decision is to be made of it: a person is to look at it."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(str(outcome))
-        self.outcome = outcome
-
-
-def _nothing(*_: Any) -> Iterable[Any]:
-    return ()
-
-
-@dataclass(frozen=True)
-class CallbackKind:
-    """One kind. `read` raises UnreadableCallback, SetAside; the handler answers an Outcome.
-
-    `correlation` names what a callback turned out to be about, where its address did not say it.
-    """
-
-    read: Callable[[StoredCallback], Any]
-    streams: Callable[[Any], Iterable[UUID]]
-    further_streams: Callable[[Any, AggregateStore], Iterable[UUID]]
-    last_streams: Callable[[Any, AggregateStore], Iterable[UUID]] = _nothing
-    keys: Callable[[Any], Iterable[Key]] = _nothing
-    further_keys: Callable[[Any, AggregateStore], Iterable[Key]] = _nothing
-    correlation: Callable[[Any], UUID | None] = lambda _: None
 
 
 def _read_push_result(callback: StoredCallback) -> RecordPushResult:
@@ -80,4 +51,5 @@ def _member_of_push(command: RecordPushResult, store: AggregateStore) -> list[UU
 
 CALLBACK_KINDS: Mapping[str, CallbackKind] = {
     "stk": CallbackKind(_read_push_result, _push_and_receipt, _member_of_push),
+    **PAYOUT_CALLBACK_KINDS,
 }

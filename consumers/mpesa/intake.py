@@ -17,7 +17,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 from structlog.contextvars import bound_contextvars
 
-from consumers.mpesa.callback_kinds import CallbackKind, SetAside
+from consumers.mpesa.callback_kind import CallbackKind, SetAside
 from domain.command_handlers import COMMAND_HANDLERS
 from domain.errors import DomainError
 from domain.mpesa.outcome import Outcome

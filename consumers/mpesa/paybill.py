@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from consumers.mpesa.callback_kinds import CallbackKind, SetAside
+from consumers.mpesa.callback_kind import CallbackKind, SetAside
 from domain.identities import account_id, receipt_id, short_code_id
 from domain.loans.loan import Loan
 from domain.mpesa.account_numbers import (

@@ -19,7 +19,8 @@ SELECT ((l.utility
                 WHERE p.short_code = l.short_code AND p.reverses IS NULL
                   AND p.status = ANY(%(under_way)s)), 0)
     - coalesce((SELECT sum(p.amount)
-                FROM mpesa.request_claims c JOIN read_payouts.payouts p ON p.payout_id = c.request_id
+                FROM mpesa.request_claims c
+                JOIN read_payouts.payouts p ON p.payout_id = c.request_id
                 WHERE c.action = 'send' AND c.lease_until > now()
                   AND c.request_id <> %(payout_id)s AND p.short_code = l.short_code
                   AND p.reverses IS NULL AND p.status IN ('requested', 'held')), 0)) * 100)::bigint

@@ -117,14 +117,14 @@ class Disbursed(Event):
     member_id: str
     amount_cents: int
     kept_back_cents: int
-    paid_by_mpesa_cents: int
-    to_deposits_cents: int
     payment_method: str
     payment_reference: str
     disbursed_on: str
     instalment_cents: int
     ends_on: str
     after: dict[str, Any]
+    paid_by_mpesa_cents: int
+    to_deposits_cents: int
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:

@@ -309,14 +309,14 @@ class Loan(LoanBooks):
             member_id=self.member_id,
             amount_cents=self.amount_cents,
             kept_back_cents=self.kept_back_cents,
-            paid_by_mpesa_cents=self.paid_out_cents,
-            to_deposits_cents=to_deposits_cents,
             payment_method=payment_method,
             payment_reference=payment_reference,
             disbursed_on=on.isoformat(),
             instalment_cents=instalments[0].total_cents,
             ends_on=instalments[-1].due_on.isoformat(),
             after=self.after(lines),
+            paid_by_mpesa_cents=self.paid_out_cents,
+            to_deposits_cents=to_deposits_cents,
         )
 
     @event(Disbursed)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infra.mpesa.settings import paying_short_code
 from infra.variables import Variables
 
 
@@ -27,8 +28,25 @@ class PayoutPatience:
     float_seconds: float = 900.0
 
 
-def payout_patience(variables: Variables) -> PayoutPatience:
-    """How long to wait for Safaricom before each next step of a payout."""
+@dataclass(frozen=True)
+class PayoutSettings:
+    """All that is told of payouts."""
+
+    pays_from: str | None = None
+    disburse_by: DisburseBy = DisburseBy.COUNTER
+    patience: PayoutPatience = field(default_factory=PayoutPatience)
+
+
+def payout_settings(variables: Variables) -> PayoutSettings:
+    """Read what is told of payouts."""
+    return PayoutSettings(
+        pays_from=paying_short_code(variables),
+        disburse_by=_disburse_by(variables),
+        patience=_patience(variables),
+    )
+
+
+def _patience(variables: Variables) -> PayoutPatience:
     usual = PayoutPatience()
     return PayoutPatience(
         answer_seconds=variables.seconds(
@@ -64,8 +82,7 @@ def payout_patience(variables: Variables) -> PayoutPatience:
     )
 
 
-def disburse_by(variables: Variables) -> DisburseBy:
-    """How approved loans are paid out."""
+def _disburse_by(variables: Variables) -> DisburseBy:
     return variables.choice(
         "DAYSTAR_DISBURSE_BY",
         DisburseBy.COUNTER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -26,23 +27,29 @@ from domain.mpesa.payout_sending import (
 from domain.mpesa.payout_settling import ToldPaid
 from tests.support.co_operative import NOW, TODAY, CoOperative
 
-SHORT_CODE = "600992"
+_short_codes = itertools.count(600_001)
 PLENTY_CENTS = 10_000_000_00
 Step = Callable[[CoOperative, UUID], Any]
 
 
+def short_code() -> str:
+    """One that no other test pays from: lanes that are stopped stay so."""
+    return str(next(_short_codes))
+
+
 def loan_paid_out(co_operative: CoOperative, *, now: datetime = NOW, **fields: Any) -> UUID:
     """A loan that was approved, and whose first payout is asked for. Answers the loan."""
+    limit_cents = fields.pop("approval_limit_cents", 1_000_000_00)
     loan_id = co_operative.application(**fields)
-    approver = co_operative.principal()
-    co_operative.dispatch(ApproveLoan(loan_id, approver, None, TODAY, PayOut(SHORT_CODE, now)))
+    approver = co_operative.principal(approval_limit_cents=limit_cents)
+    co_operative.dispatch(ApproveLoan(loan_id, approver, None, TODAY, PayOut(short_code(), now)))
     return loan_id
 
 
 def paid_out_again(co_operative: CoOperative, loan_id: UUID, *, now: datetime = NOW) -> None:
     """Somebody asks that the loan, or its rest, be paid out by M-Pesa."""
     clerk = co_operative.principal()
-    co_operative.dispatch(PayOutLoan(loan_id, clerk, None, PayOut(SHORT_CODE, now)))
+    co_operative.dispatch(PayOutLoan(loan_id, clerk, None, PayOut(short_code(), now)))
 
 
 def payout_of_loan(co_operative: CoOperative, loan_id: UUID, *, number: int | None = None) -> UUID:
@@ -69,7 +76,7 @@ def refund_proposed(co_operative: CoOperative, member_id: UUID, **fields: Any) -
 
 def refund_confirmed(co_operative: CoOperative, refund_id: UUID, **fields: Any) -> UUID:
     """Another agrees. Answers the id that its payout has."""
-    values = {"principal_id": co_operative.principal(), "short_code": SHORT_CODE, "now": NOW}
+    values = {"principal_id": co_operative.principal(), "short_code": short_code(), "now": NOW}
     co_operative.dispatch(ConfirmRefund(refund_id, **(values | fields)))
     return payout_id(refund_id, number=1)
 
@@ -78,7 +85,7 @@ def refunded(co_operative: CoOperative, **fields: Any) -> UUID:
     """A payout of 1,000 of a member's deposits."""
     member_id = co_operative.member()
     co_operative.contribution(member_id)
-    return refund_confirmed(co_operative, refund_proposed(co_operative, member_id, **fields))
+    return refund_confirmed(co_operative, refund_proposed(co_operative, member_id), **fields)
 
 
 # Steps of sending.

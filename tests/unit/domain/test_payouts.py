@@ -23,7 +23,7 @@ from domain.principals.deciding import BeyondApprovalLimit
 from domain.principals.principal import Role
 from tests.support import payout_states as told
 from tests.support.co_operative import NOW
-from tests.support.payout_states import SHORT_CODE, payout_in, state_of
+from tests.support.payout_states import payout_in, state_of
 
 ANYTHING_TOLD = {
     "paid": told.result_paid,
@@ -39,8 +39,9 @@ ANYTHING_TOLD = {
 }
 
 
-def lane(co_operative):
-    return co_operative.load(PayoutLane, short_code_id(SHORT_CODE))
+def lane_of(co_operative, payout):
+    short_code = co_operative.load(Payout, payout).short_code
+    return co_operative.load(PayoutLane, short_code_id(short_code))
 
 
 # Sending.
@@ -94,11 +95,11 @@ def test_a_request_that_is_refused_fails_and_a_refused_credential_stops_the_lane
     payout = payout_in(co_operative, "sending")
     told.refused(co_operative, payout)
     assert state_of(co_operative, payout) == "failed"
-    assert not lane(co_operative).is_stopped
+    assert not lane_of(co_operative, payout).is_stopped
     payout = payout_in(co_operative, "sending")
     told.refused(co_operative, payout, is_configuration=True)
     assert state_of(co_operative, payout) == "failed"
-    assert lane(co_operative).is_stopped
+    assert lane_of(co_operative, payout).is_stopped
 
 
 def test_a_refusal_told_after_a_result_changes_nothing(co_operative):
@@ -127,22 +128,25 @@ def test_it_waits_until_the_float_covers_it_and_its_charge(co_operative, free_ce
 
 
 def test_nothing_leaves_by_a_stopped_lane_until_somebody_resumes_it(co_operative):
-    told.result(co_operative, payout_in(co_operative, "accepted"), "2001")
-    waiting = told.refunded(co_operative)
+    refused = payout_in(co_operative, "accepted")
+    told.result(co_operative, refused, "2001")
+    short_code = co_operative.load(Payout, refused).short_code
+    waiting = told.refunded(co_operative, short_code=short_code)
     assert told.sending_started(co_operative, waiting) is HeldBecause.LANE_STOPPED
-    co_operative.dispatch(ResumeLane(SHORT_CODE, "somebody", NOW))
+    co_operative.dispatch(ResumeLane(short_code, "somebody", NOW))
     assert told.sending_started(co_operative, waiting).state == "sending"
 
 
 def test_a_refused_question_stops_the_lane_and_tells_nothing_of_the_payout(co_operative):
     payout = payout_in(co_operative, "in_doubt")
     told.status(co_operative, payout, None, result_code="2001")
-    assert lane(co_operative).is_stopped
+    lane = lane_of(co_operative, payout)
+    assert lane.is_stopped
     assert co_operative.load(Payout, payout).unclear_answers == 0
-    co_operative.dispatch(ResumeLane(SHORT_CODE, "somebody", NOW))
-    refused = RecordBalance(short_code_id(SHORT_CODE), "18", "wrong", None, {}, NOW)
+    co_operative.dispatch(ResumeLane(lane.short_code, "somebody", NOW))
+    refused = RecordBalance(lane.id, "18", "wrong", None, {}, NOW)
     assert co_operative.dispatch(refused) is Outcome.NOTHING_LEARNT
-    assert lane(co_operative).is_stopped
+    assert lane_of(co_operative, payout).is_stopped
 
 
 def test_an_amount_that_mpesa_cannot_pay_is_refused_before_anything(co_operative):
