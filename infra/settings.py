@@ -50,6 +50,7 @@ class Retention:
     usage_days: int = 90
     callback_days: int = 90
     set_aside_days: int = 365  # a person must have looked by then
+    statement_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,13 @@ def _retention(variables: Variables) -> Retention:
             usual.set_aside_days,
             "for how many days the words of a callback that was set aside wait for a person; that"
             " it came, and why it was set aside, stays",
+            within=_DAYS,
+        ),
+        statement_days=variables.whole(
+            "DAYSTAR_STATEMENT_DAYS",
+            usual.statement_days,
+            "for how many days it is kept who stands on an imported M-Pesa statement; its lines"
+            " stay",
             within=_DAYS,
         ),
     )

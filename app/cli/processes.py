@@ -94,7 +94,9 @@ def mpesa() -> None:
 
 @click.command()
 def schedule() -> None:
-    """Watch what waits: unanswered pushes and payouts, loans each morning, and what has expired.
+    """Watch what waits: unanswered pushes and payouts, loans each morning, what was not told.
+
+    Each hour it pulls what was paid, and it holds imported statements against our books.
 
     Example: daystar schedule
     """
@@ -104,6 +106,7 @@ def schedule() -> None:
             services.push_watch().run,
             services.payout_watch().run,
             services.daily_round().run,
+            services.reconciliation_round().run,
             partial(_keep_house, services),
         ]
 
@@ -177,6 +180,7 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
+            statements=services.statements.forget_persons(days=retention.statement_days),
             claims=forget_old_claims(services.pool),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):

@@ -110,6 +110,8 @@ class ReconciliationCase(Aggregate):
         self.kind = kind
         self.key = key
         self.receipt_number = receipt_number
+        self.source = source
+        self.run_id = run_id
         self.effect_cents = effect_cents
         self.theirs_cents = theirs_cents
         self.proposal: dict[str, str] | None = None
