@@ -20,10 +20,11 @@ from app.accounting import changes, resources, summary
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
+from app.callbacks import payouts as payout_callbacks
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
-from app.operations import contributions, events, loans, members, mpesa
+from app.operations import contributions, events, loans, members, mpesa, payouts, refunds
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
 from infra import clock
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_ACTS = (members, contributions, loans, mpesa, events)
+_ACTS = (members, contributions, refunds, loans, mpesa, payouts, events)
+_CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -58,7 +60,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = _Api(app)
-    doors = (*_ACCOUNTING, *_ACTS, callbacks, *_OF_THE_HOUSE)
+    doors = (*_ACCOUNTING, *_ACTS, *_CALLBACKS, *_OF_THE_HOUSE)
     for blueprint in dict.fromkeys(door.blueprint for door in doors):
         api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)

@@ -178,9 +178,11 @@ FOLDS: Mapping[str, Fold] = {
     "receipt.refund-started": _changed("suspended", "refunding"),
     "receipt.refund-finished": _changed("refunding", "refunded"),
     "receipt.refund-returned": _changed("suspended", "refunding", reason="refund_failed"),
+    "receipt.refund-undone": _changed("suspended", "refunded", reason="refund_failed"),
     "receipt.reversal-started": _changed("suspended", "reversing"),
     "receipt.reversal-finished": _changed("reversing", "reversed"),
     "receipt.reversal-returned": _changed("suspended", "reversing", reason="reversal_failed"),
+    "receipt.reversal-undone": _changed("suspended", "reversed", reason="reversal_failed"),
 }
 
 AGES = ("0-7", "8-30", "31-90", "over-90")

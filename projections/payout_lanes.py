@@ -1,4 +1,4 @@
-"""The lanes that payouts leave by, and what waits for a person: out of the read model of payouts."""
+"""The lanes that payouts leave by, and what waits for a person; of the read model of payouts."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class PersonalTable:
     """Which rows still hold something of the member, and the statement that wipes them.
 
     Without a statement the fold of `member.erased` does it: a statement of ours could be undone by
-    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(push_ids)s (all that
-    Safaricom tells us about, payouts too) and %(receipt_ids)s.
+    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(receipt_ids)s and
+    %(push_ids)s: all that Safaricom tells us about, payouts too.
     """
 
     remains: LiteralString

@@ -20,9 +20,11 @@ class MoneyBack(Aggregate):
     RefundStarted: ClassVar[type[events.RefundStarted]]
     RefundFinished: ClassVar[type[events.RefundFinished]]
     RefundReturned: ClassVar[type[events.RefundReturned]]
+    RefundUndone: ClassVar[type[events.RefundUndone]]
     ReversalStarted: ClassVar[type[events.ReversalStarted]]
     ReversalFinished: ClassVar[type[events.ReversalFinished]]
     ReversalReturned: ClassVar[type[events.ReversalReturned]]
+    ReversalUndone: ClassVar[type[events.ReversalUndone]]
 
     amount_cents: int
     suspended_cents: int
@@ -44,10 +46,12 @@ class MoneyBack(Aggregate):
     def start_refund(self, *, payout_id: UUID, amount_cents: int) -> None:
         """Let money in suspense go back by a payout. The same payout again changes nothing.
 
+        One whose money came back may turn out to have paid after all: then it starts anew.
+
         Raises:
             NotSoMuchInSuspense: less is there.
         """
-        if str(payout_id) in self.refunds:
+        if str(payout_id) in self.refunds and not self.is_refund_returned(payout_id):
             return
         if not 0 < amount_cents <= self.suspended_cents:
             raise NotSoMuchInSuspense
@@ -81,6 +85,32 @@ class MoneyBack(Aggregate):
                 amount_cents=amount_cents,
                 suspended_cents=self.suspended_cents + amount_cents,
                 refunding_cents=self.refunding_cents - amount_cents,
+            )
+
+    def is_refund_returned(self, payout_id: UUID) -> bool:
+        """Whether the money of this payout came back."""
+        return bool(self.refunds[str(payout_id)]["state"] == "returned")
+
+    def undo_refund(self, *, payout_id: UUID) -> None:
+        """It counts as gone and never left: hold it again. Of one that did not finish, nothing."""
+        refund = self.refunds[str(payout_id)]
+        if refund["state"] == "finished":
+            self.trigger_event(
+                self.RefundUndone,
+                payout_id=str(payout_id),
+                amount_cents=refund["amount_cents"],
+                suspended_cents=self.suspended_cents + refund["amount_cents"],
+                refunded_cents=self.refunded_cents - refund["amount_cents"],
+            )
+
+    def undo_reversal(self) -> None:
+        """It counts as gone and never left: hold it again."""
+        if self.reversed_cents:
+            self.trigger_event(
+                self.ReversalUndone,
+                amount_cents=self.reversed_cents,
+                suspended_cents=self.suspended_cents + self.reversed_cents,
+                reversed_cents=0,
             )
 
     def _unsettled_refund(self, payout_id: UUID, *, becomes: str) -> int:

@@ -15,6 +15,12 @@ from domain.loans.lookup import loan_of
 from domain.loans.payouts import is_part_under_review, loan_part_not_paid, loan_part_paid
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_states import PayoutPurpose
+from domain.mpesa.receipt_payouts import (
+    receipt_not_refunded,
+    receipt_not_reversed,
+    receipt_refunded,
+    receipt_reversed,
+)
 from domain.store import AggregateStore
 
 
@@ -38,4 +44,6 @@ class Source:
 SOURCES: Mapping[str, Source] = {
     PayoutPurpose.LOAN_DISBURSEMENT: Source(loan_part_paid, loan_part_not_paid, _loan_waits),
     PayoutPurpose.MEMBER_REFUND: Source(refund_paid, refund_not_paid),
+    PayoutPurpose.SUSPENSE_REFUND: Source(receipt_refunded, receipt_not_refunded),
+    PayoutPurpose.REVERSAL: Source(receipt_reversed, receipt_not_reversed),
 }

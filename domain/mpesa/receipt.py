@@ -75,9 +75,11 @@ class Receipt(MoneyBack):
     RefundStarted = events.RefundStarted
     RefundFinished = events.RefundFinished
     RefundReturned = events.RefundReturned
+    RefundUndone = events.RefundUndone
     ReversalStarted = events.ReversalStarted
     ReversalFinished = events.ReversalFinished
     ReversalReturned = events.ReversalReturned
+    ReversalUndone = events.ReversalUndone
 
     @event(Received)
     def __init__(
@@ -366,3 +368,14 @@ class Receipt(MoneyBack):
     def _reversal_returned(self, *, suspended_cents: int, reversing_cents: int) -> None:
         self.suspended_cents = suspended_cents
         self.reversing_cents = reversing_cents
+
+    @event(RefundUndone)
+    def _refund_undone(self, *, payout_id: str, suspended_cents: int, refunded_cents: int) -> None:
+        self.refunds[payout_id]["state"] = "returned"
+        self.suspended_cents = suspended_cents
+        self.refunded_cents = refunded_cents
+
+    @event(ReversalUndone)
+    def _reversal_undone(self, *, suspended_cents: int, reversed_cents: int) -> None:
+        self.suspended_cents = suspended_cents
+        self.reversed_cents = reversed_cents

@@ -192,6 +192,17 @@ class RefundReturned(Event):
     refunding_cents: int
 
 
+class RefundUndone(Event):
+    """It was counted as gone, and persons found that it never left: it is in suspense again."""
+
+    TOPIC = "receipt.refund-undone"
+
+    payout_id: str
+    amount_cents: int
+    suspended_cents: int
+    refunded_cents: int
+
+
 class ReversalStarted(Event):
     """Safaricom is asked to give the whole receipt back to whoever paid."""
 
@@ -220,3 +231,13 @@ class ReversalReturned(Event):
     amount_cents: int
     suspended_cents: int
     reversing_cents: int
+
+
+class ReversalUndone(Event):
+    """It was counted as gone, and persons found that it never left: it is in suspense again."""
+
+    TOPIC = "receipt.reversal-undone"
+
+    amount_cents: int
+    suspended_cents: int
+    reversed_cents: int

@@ -212,6 +212,8 @@ ROWS = {
     "receipt.released": _released(),
     "receipt.refund-started": _released("refund"),
     "receipt.refund-returned": _suspended_again("refund_failed"),
+    "receipt.refund-undone": _suspended_again("refund_failed"),
     "receipt.reversal-started": _released("reversal"),
     "receipt.reversal-returned": _suspended_again("reversal_failed"),
+    "receipt.reversal-undone": _suspended_again("reversal_failed"),
 }

@@ -105,10 +105,12 @@ FROZEN_TOPICS = (
     "receipt.refund-finished",
     "receipt.refund-returned",
     "receipt.refund-started",
+    "receipt.refund-undone",
     "receipt.released",
     "receipt.reversal-finished",
     "receipt.reversal-returned",
     "receipt.reversal-started",
+    "receipt.reversal-undone",
     "receipt.suspended",
     "reconciliation-case.decision-proposed",
     "reconciliation-case.opened",
@@ -137,10 +139,11 @@ TAKEN_AFTER = {
     "account.contribution-reversed": "account.contribution-received",
     "loan.repayment-reversed": "loan.repayment-received",
     "loan.recovery-reversed": "loan.recovery-received",
-    "receipt.refund-finished": "receipt.refund-started",
-    "receipt.refund-returned": "receipt.refund-started",
     "account.refund-paid": "account.refund-held",
     "account.refund-returned": "account.refund-held",
+    "receipt.refund-finished": "receipt.refund-started",
+    "receipt.refund-returned": "receipt.refund-started",
+    "receipt.refund-undone": "receipt.refund-started",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import requests
 from cryptography.fernet import Fernet, MultiFernet
+from psycopg_pool import ConnectionPool
 from werkzeug.serving import make_server
 
 from infra.mpesa.client import DarajaClient
@@ -31,6 +33,7 @@ from infra.mpesa.simulator.server import QuietHandler
 from infra.mpesa.simulator.settings import SimulatorSettings
 from infra.mpesa.tokens import DatabaseTokens
 from infra.mpesa.transport import Timeouts
+from infra.postgres.pool import open_pool
 
 
 @cache
@@ -52,6 +55,9 @@ SETTINGS = SimulatorSettings(
     validation_seconds_max=0.3,
     pulled_page_rows=2,
 )
+
+
+_names = count(1)
 
 
 @pytest.fixture
@@ -182,13 +188,21 @@ def credentials_for(base_url: str) -> Credentials:
     )
 
 
+@pytest.fixture(scope="session")
+def token_pool(databases) -> Iterator[ConnectionPool]:
+    """One database for all tests here: each client has a name of its own, and so its own token."""
+    with databases.fresh() as url, open_pool(url, size_max=20) as opened:
+        yield opened
+
+
 @pytest.fixture
-def client_for(pool, cipher) -> Callable[..., DarajaClient]:
+def client_for(token_pool, cipher) -> Callable[..., DarajaClient]:
     def build(base_url: str, *, read_seconds: float = 5.0, **changes: object) -> DarajaClient:
-        credentials = Credentials(**{**vars(credentials_for(base_url)), **changes})
+        named = {"name": f"app-{next(_names)}"}
+        credentials = Credentials(**{**vars(credentials_for(base_url)), **named, **changes})
         return DarajaClient(
             credentials,
-            DatabaseTokens(credentials, pool, cipher),
+            DatabaseTokens(credentials, token_pool, cipher),
             clock=lambda: datetime.now(UTC),
             timeouts=Timeouts(connect_seconds=1.0, read_seconds=read_seconds),
         )

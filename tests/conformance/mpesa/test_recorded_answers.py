@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,27 @@ from domain.mpesa.result_codes import (
     stk_meaning,
     stk_verdict,
 )
-from infra.mpesa.answers import read_push_answer, read_query_answer, token_was_refused
+from infra.mpesa.answers import (
+    read_pull_registration,
+    read_push_answer,
+    read_query_answer,
+    read_request_answer,
+    token_was_refused,
+)
 from infra.mpesa.callbacks import read_stk_callback
-from infra.mpesa.outcomes import Accepted, Ambiguous, NotAnswered, NotSent, QueryAnswer, Refused
+from infra.mpesa.outcomes import (
+    Accepted,
+    AlreadyTaken,
+    Ambiguous,
+    NotAnswered,
+    NotSent,
+    QueryAnswer,
+    Refused,
+    Taken,
+)
 from infra.mpesa.tokens import TokenUnavailable, read_token_answer
 from infra.mpesa.transport import Answer
-
-GOLDEN = Path(__file__).parents[2] / "golden" / "daraja"
-EXPECTED = json.loads((GOLDEN / "expectations.json").read_text())
-LINES_OF = {
-    kind: sorted(name for name, row in EXPECTED.items() if row["kind"] == kind)
-    for kind in ("callback", "push", "query", "token")
-}
+from tests.conformance.mpesa.golden import EXPECTED, GOLDEN, body_of, names_of
 
 
 def error(code: str, message: str, *, status: int) -> Answer:
@@ -33,14 +41,14 @@ def error(code: str, message: str, *, status: int) -> Answer:
 
 
 def test_every_recorded_answer_has_an_expectation():
-    recorded = {path.name for path in GOLDEN.glob("*.json")} - {"expectations.json"}
+    recorded = {path.name for path in GOLDEN.iterdir()} - {"expectations.json"}
     assert recorded == set(EXPECTED)
 
 
-@pytest.mark.parametrize("name", LINES_OF["callback"])
+@pytest.mark.parametrize("name", names_of("callback"))
 def test_recorded_callback_is_understood(name: str):
     expected = EXPECTED[name]
-    callback = read_stk_callback((GOLDEN / name).read_bytes())
+    callback = read_stk_callback(body_of(name))
     assert callback.result_code == expected["code"]
     assert stk_verdict(callback.result_code) is Verdict(expected["verdict"])
     assert callback.checkout_request_id.startswith("ws_CO_")
@@ -55,10 +63,10 @@ def test_recorded_callback_is_understood(name: str):
     assert callback.payment.paid_at.isoformat() == expected["paid_at"]
 
 
-@pytest.mark.parametrize("name", LINES_OF["push"])
+@pytest.mark.parametrize("name", names_of("push"))
 def test_recorded_answer_to_a_push_is_classified(name: str):
     expected = EXPECTED[name]
-    answer = Answer(expected["status"], (GOLDEN / name).read_bytes())
+    answer = Answer(expected["status"], body_of(name))
     outcome = read_push_answer(answer)
     assert type(outcome).__name__ == expected["outcome"]
     assert token_was_refused(answer) is expected.get("token_refused", False)
@@ -66,10 +74,66 @@ def test_recorded_answer_to_a_push_is_classified(name: str):
         assert outcome.retry_after_seconds >= expected["retry_after_seconds"]
 
 
-@pytest.mark.parametrize("name", LINES_OF["query"])
+@pytest.mark.parametrize("name", [name for name in EXPECTED if "as_payout" in EXPECTED[name]])
+def test_recorded_error_of_a_payout_is_classified(name: str):
+    """A payout is sent again only when it is proven that M-Pesa never saw it."""
+    expected = EXPECTED[name]
+    answer = Answer(expected["status"], body_of(name))
+    outcome = read_request_answer(answer, moves_money=True)
+    assert type(outcome).__name__ == expected["as_payout"]
+    if isinstance(outcome, Refused):
+        assert outcome.is_configuration is expected["is_configuration"]
+
+
+@pytest.mark.parametrize("name", names_of("acknowledgement"))
+def test_recorded_acknowledgement_is_taken(name: str):
+    expected = EXPECTED[name]
+    outcome = read_request_answer(Answer(expected["status"], body_of(name)), moves_money=True)
+    assert outcome == Taken(expected["conversation_id"], expected["originator_conversation_id"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "paying", "asking"),
+    [
+        (error("500.002.1001", "System internal error.", status=500), Ambiguous, Ambiguous),
+        (error("500.003.02", "System is busy. Please try again", status=500), Ambiguous, NotSent),
+        (error("500.003.02", "System is busy. Please try again", status=429), Ambiguous, NotSent),
+        (error("500.003.02", "Spike Arrest Violation", status=500), NotSent, NotSent),
+        (error("500.003.03", "Quota Violation", status=500), NotSent, NotSent),
+        (error("500.003.1001", "Internal Server Error", status=500), Ambiguous, Ambiguous),
+        (error("500.003.1001", "Urls are already registered", status=500), AlreadyTaken, None),
+        (error("500.003.1001", "Duplicate notification info, SP", status=500), AlreadyTaken, None),
+        (Answer(429, b""), Ambiguous, NotSent),
+        (Answer(401, b""), NotSent, NotSent),
+        (Answer(502, b"<html></html>"), Ambiguous, Ambiguous),
+        (Answer(200, b"<html></html>"), Ambiguous, Ambiguous),
+        (Answer(200, b'{"ResponseCode":"0"}'), Ambiguous, Ambiguous),
+        (Answer(200, b'{"ResponseCode":"1","ConversationID":"AG_1"}'), Ambiguous, Ambiguous),
+        (Answer(200, b'{"ResponseCode":0,"ConversationID":"AG_1"}'), Taken, Taken),
+    ],
+)
+def test_what_proves_nothing_of_a_payout_is_ambiguous(answer: Answer, paying: type, asking: type):
+    assert type(read_request_answer(answer, moves_money=True)) is paying
+    assert type(read_request_answer(answer, moves_money=False)) is (asking or paying)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (b'{"ResponseRefID":"1-2","ResponseStatus":"1000"}', Taken("1-2")),
+        (b'{"ResponseRefID":"1-2","Response Status":1000}', Taken("1-2")),
+        (b'{"ResponseRefID":"1-2","ResponseStatus":"1001"}', AlreadyTaken()),
+        (b'{"ResponseStatus":"9"}', Ambiguous("an answer with response status 9")),
+    ],
+)
+def test_the_wish_to_pull_is_answered_in_two_spellings(body: bytes, outcome: object):
+    assert read_pull_registration(Answer(200, body)) == outcome
+
+
+@pytest.mark.parametrize("name", names_of("query"))
 def test_recorded_answer_to_a_query_is_classified(name: str):
     expected = EXPECTED[name]
-    body = (GOLDEN / name).read_bytes()
+    body = body_of(name)
     asked = json.loads(body).get("CheckoutRequestID", "ws_CO_1")
     outcome = read_query_answer(Answer(expected["status"], body), checkout_request_id=asked)
     assert type(outcome).__name__ == expected["outcome"]
@@ -77,16 +141,16 @@ def test_recorded_answer_to_a_query_is_classified(name: str):
         assert outcome.result_code == expected["code"]
 
 
-@pytest.mark.parametrize("name", LINES_OF["token"])
+@pytest.mark.parametrize("name", names_of("token"))
 def test_recorded_token_is_taken(name: str):
-    body = (GOLDEN / name).read_bytes()
+    body = body_of(name)
     assert read_token_answer(status=200, body=body) == EXPECTED[name]["token"]
 
 
 @pytest.mark.parametrize(
     ("status", "body", "permanent"),
     [
-        (400, (GOLDEN / "error_invalid_auth.json").read_bytes(), True),
+        (400, body_of("error_invalid_auth.json"), True),
         (200, b"<html>blocked</html>", False),
         (403, b"<html>blocked</html>", False),
         (503, b"", False),
