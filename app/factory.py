@@ -24,7 +24,16 @@ from app.callbacks import payouts as payout_callbacks
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
-from app.operations import contributions, events, loans, members, mpesa, payouts, refunds
+from app.operations import (
+    contributions,
+    events,
+    loans,
+    members,
+    mpesa,
+    payouts,
+    reconciliation,
+    refunds,
+)
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
 from infra import clock
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_ACTS = (members, contributions, refunds, loans, mpesa, payouts, events)
+_ACTS = (members, contributions, refunds, loans, mpesa, payouts, reconciliation, events)
 _CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg_pool import ConnectionPool
 
-from domain.mpesa.reconciliation import Movement, MovementKind
+from domain.mpesa.matching import Movement, MovementKind
 from domain.mpesa.statement import Window
 
 WAITING_DAYS = 3

@@ -18,14 +18,13 @@ from consumers.mpesa.reconciliation_report import Report
 from domain.identities import receipt_id, reconciliation_case_id
 from domain.mpesa.account_numbers import AccountRules
 from domain.mpesa.commands import RecordReceipt
+from domain.mpesa.matching import Match, MovementKind
 from domain.mpesa.outcome import Outcome
 from domain.mpesa.receipt import Channel
 from domain.mpesa.reconciliation import (
     Comparison,
     Difference,
     DifferenceKind,
-    Match,
-    MovementKind,
     compare,
 )
 from domain.mpesa.reconciliation_case import Ending, ReconciliationCase, Source

@@ -13,12 +13,13 @@ from uuid import UUID
 from domain.dates import text_from_moment
 from domain.identities import receipt_id, reconciliation_case_id, reconciliation_run_id
 from domain.mpesa.commands import RecordReceipt
+from domain.mpesa.matching import MovementKind
 from domain.mpesa.outcome import Outcome
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_settling import ToldPaid, settle_paid
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.receipts import record_receipt
-from domain.mpesa.reconciliation import Difference, DifferenceKind, MovementKind
+from domain.mpesa.reconciliation import Difference, DifferenceKind
 from domain.mpesa.reconciliation_case import Decision, Ending, ReconciliationCase, Source
 from domain.mpesa.reconciliation_errors import CannotBePosted, CaseNotFound, StatementKnown
 from domain.mpesa.reconciliation_run import ReconciliationRun, Standing

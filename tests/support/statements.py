@@ -14,8 +14,8 @@ from uuid import UUID, uuid5
 
 from domain.dates import NAIROBI
 from domain.money import text_from_cents
+from domain.mpesa.matching import Movement, MovementKind
 from domain.mpesa.payer import Payer
-from domain.mpesa.reconciliation import Movement, MovementKind
 from domain.mpesa.statement import Line, LineStatus, Side
 
 SHORT_CODE = "600000"
