@@ -10,9 +10,6 @@ from uuid import UUID
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from app.cli.administration import administrator
 from app.wiring import Services
@@ -194,12 +191,15 @@ def _one(services: Services, wanted: UUID) -> dict[str, Any]:
 
 
 def _show_cases(found: Iterable[dict[str, Any]]) -> None:
-    names = ("id", "short_code", "kind", "receipt_number", "theirs", "ours", "occurred_at")
-    table = Table(*names, "status")
+    """A line for each: what they say, what we say, and how it stands."""
     for case in found:
-        status = case["ending"] or case["decision"] or case["status"]
-        table.add_row(*(Text(str(case[name] or "")) for name in names), Text(status))
-    Console(width=None).print(table)
+        about = case["receipt_number"] or case["movement_id"] or ""
+        status = case["ending"] or (case["status"] if case["status"] != "open" else "")
+        click.echo(
+            f"{case['id']}  {case['short_code']:<7} {case['kind']:<15} {about:<12}"
+            f" theirs {case['theirs']:>14}  ours {case['ours']:>14}  {case['occurred_at'][:16]}"
+            f"  {status}".rstrip()
+        )
 
 
 def _tell(report: Report) -> None:

@@ -34,7 +34,7 @@ class Standing:
     def as_plain(self) -> dict[str, object]:
         """As events keep it; what is zero in the sums and counts is left out."""
         return {
-            name: {key: each for key, each in sorted(value.items()) if each}
+            name: {str(key): each for key, each in sorted(value.items()) if each}
             if isinstance(value, Mapping)
             else value
             for name, value in asdict(self).items()
