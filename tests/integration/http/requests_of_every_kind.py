@@ -26,13 +26,24 @@ from tests.integration.http.house import (
     Client,
     House,
 )
+from tests.integration.http.reconciliation_requests import (
+    RECONCILIATION,
+    RECONCILIATION_ACTS,
+    RECONCILIATION_LISTS,
+    make_cases,
+    reconciliation_commands,
+)
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
 MADE = ("register", "record", "reverse", "apply", "repay")
-COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS)
-STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | {"push": 202}
+COMMANDS = (
+    *("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS),
+    *RECONCILIATION_ACTS,
+)
+ACCEPTED = ("push", "import_statement")
+STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ACCEPTED, 202)
 KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse")
 MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
 NAMING_A_MEMBER = ("record", "reverse", "push", "apply")
@@ -73,6 +84,7 @@ class Premises:
     product_id: str
     loans: dict[str, UUID]
     repayment_id: UUID
+    cases: dict[str, UUID]
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -104,11 +116,12 @@ class Premises:
             paid_on=today,
             today=today,
         )
+        cases = make_cases(house)
         house.follow()
         client = house.approver(*ALL_PERMISSIONS)
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment),
+            *(borrower, product, loans, repayment, cases),
         )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -222,6 +235,7 @@ class Premises:
                 },
             ),
             "write_off": (f"{at['write_off']}/write-off", {"reason": "left the country"}),
+            **reconciliation_commands(self.house, self.cases),
         }
 
     def spoiled(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
@@ -234,9 +248,12 @@ class Premises:
         commands = (self.command(name) for name in COMMANDS)
         return [
             *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
+            *(("GET", path, None) for path in RECONCILIATION_LISTS),
             ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),
+            ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
+            ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
             *(("POST", path, body) for path, body in commands),
         ]

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.factory import BODY_BYTES_MAX
+from app.operations.reconciliation import STATEMENT_BODY_BYTES_MAX
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import assert_refused
@@ -44,6 +45,9 @@ FIELDS = {
     "fee": ("amount", "reason", "due_date"),
     "restructure": ("reason", "term_months", "interest_rate", "first_due_date"),
     "write_off": ("reason",),
+    "import_statement": ("content", "short_code"),
+    "propose": ("decision", "reason"),
+    "confirm": (),
 }
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
@@ -54,13 +58,16 @@ DAYS_TO_COME = (
 )
 DAYS = PAST_DAYS + DAYS_TO_COME
 LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
-OPTIONAL = {("approve", "amount")} | {
+OPTIONAL = {("approve", "amount"), ("import_statement", "short_code")} | {
     (command, field)
     for command, fields in FIELDS.items()
     for field in fields
     if field in LEFT_OUT or (command, field) in DAYS
 }
-NULLABLE = {("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")}
+NULLABLE = {
+    *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
+    ("import_statement", "short_code"),
+}
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
     *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
@@ -158,7 +165,9 @@ def test_a_good_body_wrapped_in_a_list_is_refused(premises, command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_body_that_is_too_large_is_refused(premises, command):
     path, body = premises.command(command)
-    data = json.dumps(body).encode().ljust(BODY_BYTES_MAX + 1)
+    is_statement = command == "import_statement"
+    bytes_max = STATEMENT_BODY_BYTES_MAX if is_statement else BODY_BYTES_MAX
+    data = json.dumps(body).encode().ljust(bytes_max + 1)
     with premises.house.unchanged():
         assert_refused(premises.client.post_bytes(path, data), 413, "body_too_large")
 
