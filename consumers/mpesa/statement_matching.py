@@ -120,8 +120,8 @@ class StatementMatching:
             told = self._tell_receipts(kept, comparison.matches, report)
             ready = [each for each in comparison.differences if not _is_premature(each)]
             cases = self._take_up(kept, ready, report)
-            if not told and not report.put_right_now:
-                break
+            if not told and not report.put_right_now and len(cases) == len(ready):
+                break  # where a difference has no case, somebody put it right meanwhile
         late = [each for each in comparison.differences if _is_premature(each)]
         return _Look(comparison, cases | self._take_up(kept, late, report))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,11 +16,15 @@ from click.testing import CliRunner
 from app.cli.main import daystar
 from consumers.mpesa.pulling import NotPulled
 from domain.identities import receipt_id
+from domain.members.commands import EraseMember
 from domain.mpesa.receipt import Receipt
 from infra import clock
 from infra.mpesa.simulator.app import EXTENSION, create_app
+from projections.personal_data import PersonalData
 from tests.conformance.mpesa.conftest import SETTINGS, credentials_for, served, simulated_key
 from tests.integration.http.house import open_house
+from tests.support.co_operative import TODAY
+from tests.support.reconciling import Reconciling
 from tests.support.statements import Moved, balanced, newer_layout
 
 BY = "system:test"
@@ -259,6 +264,43 @@ def test_a_person_finds_every_case_and_another_agrees(house, safaricom, command)
     again = command("run", "--no-pull", "--days", "366")
     assert "unexplained 0.00" in again.output
     assert "cases open: none" in again.output
+
+
+def test_a_person_who_is_erased_goes_from_the_statements_too(house):
+    jane, john = Moved(1, "payment", 500, told_phone="254722000001"), Moved(2, "payment", 500)
+    member_id = house.member(phone=jane.phone, member_number="DST4711")
+    lines = [
+        replace(jane.lines()[0], account_number="DST4711R"),  # a registration fee
+        *john.lines(),
+    ]
+    reconciling = Reconciling(house.co_operative)
+    reconciling.run(balanced(lines))
+    house.follow()
+    person = PersonalData(house.services.pool, member_id)
+    assert "mpesa.statement_lines" in person.remains()
+    house.co_operative.dispatch(EraseMember(member_id, "asked in writing", TODAY, unexited=True))
+    house.follow()
+    person.wipe()
+    assert "mpesa.statement_lines" not in person.remains()
+    [kept] = [house.services.statements.load(run) for run in _runs(house)]
+    assert [line.payer.phone for line in kept.lines] == [None, john.phone]
+
+
+def test_several_who_match_the_same_statement_at_once_post_all_of_it_once(house):
+    lines = balanced([ln for number in range(60) for ln in Moved(number, "payment", 10).lines()])
+    several = [Reconciling(house.co_operative) for _ in range(3)]
+    run_id = several[0].imported(lines)
+    with ThreadPoolExecutor(3) as threads:
+        reports = list(threads.map(lambda each: each.matching.match(run_id, by=BY), several))
+    assert {report.standing.unexplained_cents for report in reports} == {0}
+    assert cases(house) == {("only_there", "resolved", "posted"): 60}
+    [(total,)] = house.owner.execute(
+        "SELECT sum(amount) FROM read_mpesa_transactions.receipts"
+    ).fetchall()
+    assert total == 600
+    again = house.count("event_store.events")
+    several[0].run(lines)
+    assert house.count("event_store.events") == again
 
 
 def _runs(house):
