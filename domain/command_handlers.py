@@ -16,8 +16,8 @@ from domain.loans import repayments, take_over
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
-from domain.mpesa import handlers as mpesa
 from domain.mpesa import (
+    desk,
     payout_lane,
     payout_results,
     payout_review,
@@ -26,6 +26,7 @@ from domain.mpesa import (
     reconciling,
     sending,
 )
+from domain.mpesa import handlers as mpesa
 from domain.principals import principal as principals
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
@@ -59,6 +60,12 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     mpesa_commands.RecordReceipt: receipts.record_receipt,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
+    desk.ProposeAssignment: desk.propose_assignment,
+    desk.ProposeRefund: desk.propose_refund,
+    desk.ProposeReversal: desk.propose_reversal,
+    desk.WithdrawProposal: desk.withdraw_proposal,
+    desk.RejectProposal: desk.reject_proposal,
+    desk.ConfirmProposal: desk.confirm_proposal,
     sending.StartSending: sending.start_sending,
     sending.RecordAcknowledgement: sending.record_acknowledgement,
     sending.RecordNotSent: sending.record_not_sent,

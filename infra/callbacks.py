@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from infra.keyring import Keyring
@@ -61,6 +63,14 @@ WHERE callback_id IN (
     SELECT callback_id FROM intake.callbacks
     WHERE state = 'set_aside' AND body <> '' AND settled_at < now() - make_interval(days => %s)
     ORDER BY received_at LIMIT %s)
+"""
+_SET_ASIDE = """
+SELECT callback_id::text AS id, kind, note AS reason, subject_id, correlation_id, deliveries,
+       body <> '' AS is_readable, received_at, settled_at AS set_aside_at
+FROM intake.callbacks
+WHERE state = 'set_aside' AND callback_id < coalesce(%(before)s, 9223372036854775807)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+ORDER BY callback_id DESC LIMIT %(limit)s
 """
 
 
@@ -135,6 +145,15 @@ class CallbackStore:
                     [settlement.correlation_id for settlement in settlements],
                 ),
             )
+
+    def set_aside(
+        self, *, kind: str | None, before: int | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """What was set aside for a person, newest first, without its words."""
+        parameters = {"kind": kind, "before": before, "limit": limit}
+        with borrowed(self._pool) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(_SET_ASIDE, parameters).fetchall()
 
     def postpone(self, callback: StoredCallback, *, note: str) -> None:
         """Try again later, each time a little later."""

@@ -80,6 +80,7 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         "member_id = %(member_id)s"
         " AND coalesce(first_name, last_name, email, phone, id_number) IS NOT NULL"
     ),
+    "read_loans.loans": PersonalTable("member_id = %(member_id)s AND purpose IS NOT NULL"),
     "read_payouts.payouts": PersonalTable("member_id = %(member_id)s AND phone IS NOT NULL"),
     "read_mpesa_transactions.transactions": PersonalTable(
         "member_id = %(member_id)s AND coalesce(phone, checkout_request_id) IS NOT NULL"
@@ -122,8 +123,14 @@ FROM event_store.events WHERE stream_id = ANY(%s) ORDER BY position
 _FOLLOWING = "SELECT name FROM followers.followers WHERE state = 'following'"
 _LEFT_BEHIND = """
 SELECT nspname FROM pg_namespace
-WHERE nspname ~ '^(old|shadow)_(members|mpesa_transactions|payouts)(_|$)' ORDER BY nspname
+WHERE nspname ~ concat('^(old|shadow)_(', array_to_string(%s::text[], '|'), ')(_|$)')
+ORDER BY nspname
 """
+_READ_MODELS = [
+    table.split(".")[0].removeprefix("read_")
+    for table in PERSONAL_DATA_TABLES
+    if table.startswith("read_")
+]
 
 HistoryRow = tuple[int, UUID, int, str, bytes, object, bytes]
 
@@ -174,7 +181,8 @@ class PersonalData:
                 row = connection.execute(statement, parameters).fetchone()
                 if row is None or row[0]:
                     found.append(name)
-            found.extend(row[0] for row in connection.execute(_LEFT_BEHIND).fetchall())
+            left = connection.execute(_LEFT_BEHIND, (_READ_MODELS,)).fetchall()
+            found.extend(row[0] for row in left)
         return found
 
     def callbacks(self) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import click
 from rich.console import Console
@@ -32,6 +32,7 @@ from projections.rebuild import Progress as RebuildProgress
 from projections.status import follower_status
 
 WATCH_SECONDS = 1.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _NAME = click.Choice(sorted(READ_MODELS))
 
 
@@ -65,7 +66,10 @@ def pause(name: str) -> None:
     Example: daystar projections pause members
     """
     with administrator() as (services, _):
-        pause_projection(services.pool, name)
+        if not pause_projection(services.pool, name):
+            raise click.ClickException(
+                f"{name} has stopped by itself, and stays so: `daystar status` says why."
+            )
     click.echo(f"{name} is held; `daystar projections resume {name}` lets it go on")
 
 
@@ -111,7 +115,7 @@ def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
     models = list(READ_MODELS.values()) if everything else [READ_MODELS[name or ""]]
     collect_garbage_seldom()
     cancelled = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, lambda *_: cancelled.set())
     with administrator() as (services, _):
         pool = services.following_pool()
@@ -149,7 +153,8 @@ def _rebuild(
             if comparison.is_equal or unasked:
                 return True
             bar.stop()
-            return click.confirm("The rebuilt read model differs from the live one. Swap?")
+            with interruptible():
+                return click.confirm("The rebuilt read model differs from the live one. Swap?")
 
         try:
             work.run(confirm=confirm)
@@ -159,6 +164,17 @@ def _rebuild(
                 " the live read model stays as it is."
             ) from failure
     click.echo(f"{model.name} is rebuilt")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While somebody is asked, Ctrl-C ends the question: a flag would wait for the answer."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def reporter(bar: Progress, task: TaskID) -> Callable[[RebuildProgress], None]:

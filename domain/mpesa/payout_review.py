@@ -66,7 +66,7 @@ def propose_settlement(command: ProposeSettlement, store: AggregateStore) -> Pay
     evidence = one_line(command.evidence, "evidence", length_max=EVIDENCE_LENGTH_MAX)
     receipt_number = _checked_receipt(command, payout, store)
     today = business_day(command.now)
-    day = checked_value_day(command.completed_on or today, today=today, field="completed_on")
+    day = checked_value_day(command.completed_on or today, today=today, field="completion_date")
     noon = datetime.combine(day, time(12), NAIROBI)
     payout.propose_settlement(
         told=PAID if command.is_paid else "not_paid",

@@ -183,7 +183,7 @@ def paybill_settings(variables: Variables) -> PaybillSettings:
     )
     words = variables.text(
         "DAYSTAR_PAYBILL_WORDS",
-        ",".join(f"{word}={purpose}" for word, purpose in usual.suffixes.items()),
+        ",".join(f"{word}={purpose}" for word, purpose in usual.words),
         "words behind an account number, and what the money is then for; without one, deposits",
     )
     validation = variables.choice(
@@ -197,7 +197,7 @@ def paybill_settings(variables: Variables) -> PaybillSettings:
     try:
         rules = AccountRules(
             kinds=tuple(AccountKind(kind.strip()) for kind in kinds.split(",")),
-            suffixes=dict(_word(pair) for pair in words.split(",")),
+            words=tuple(_word(pair) for pair in words.split(",")),
         )
     except ValueError as error:
         raise SettingsError(f"DAYSTAR_PAYBILL_...: {error}") from error

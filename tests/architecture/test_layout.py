@@ -139,8 +139,11 @@ def test_the_domain_does_not_know_floats():
     assert floats == set(FLOATS_IN_THE_DOMAIN)
 
 
-def test_the_lock_names_no_host():
-    assert "://" not in (ROOT / "requirements.lock").read_text()
+def test_no_lock_names_a_host():
+    for lock in [ROOT / "requirements.lock", *(ROOT / "tests").rglob("*.lock")]:
+        assert "://" not in lock.read_text(), name_of(lock)
+    node = (ROOT / "tests/conformance/clients/mpesa_node/package-lock.json").read_text()
+    assert '"resolved"' not in node
 
 
 def test_migrations_are_numbered_one_after_the_other():

@@ -40,16 +40,19 @@ def short_code() -> str:
 def loan_paid_out(co_operative: CoOperative, *, now: datetime = NOW, **fields: Any) -> UUID:
     """A loan that was approved, and whose first payout is asked for. Answers the loan."""
     limit_cents = fields.pop("approval_limit_cents", 1_000_000_00)
+    by_mpesa = PayOut(fields.pop("code", "") or short_code(), now)
     loan_id = co_operative.application(**fields)
     approver = co_operative.principal(approval_limit_cents=limit_cents)
-    co_operative.dispatch(ApproveLoan(loan_id, approver, None, TODAY, PayOut(short_code(), now)))
+    co_operative.dispatch(ApproveLoan(loan_id, approver, None, TODAY, by_mpesa))
     return loan_id
 
 
-def paid_out_again(co_operative: CoOperative, loan_id: UUID, *, now: datetime = NOW) -> None:
+def paid_out_again(
+    co_operative: CoOperative, loan_id: UUID, *, now: datetime = NOW, code: str = ""
+) -> None:
     """Somebody asks that the loan, or its rest, be paid out by M-Pesa."""
-    clerk = co_operative.principal()
-    co_operative.dispatch(PayOutLoan(loan_id, clerk, None, PayOut(short_code(), now)))
+    by_mpesa = PayOut(code or short_code(), now)
+    co_operative.dispatch(PayOutLoan(loan_id, co_operative.principal(), None, by_mpesa))
 
 
 def payout_of_loan(co_operative: CoOperative, loan_id: UUID, *, number: int | None = None) -> UUID:
@@ -106,14 +109,25 @@ def taken(co_operative: CoOperative, payout: UUID, *, now: datetime = NOW) -> No
 
 
 def not_sent(
-    co_operative: CoOperative, payout: UUID, *, now: datetime = NOW, after: float = 2.0
+    co_operative: CoOperative,
+    payout: UUID,
+    *,
+    now: datetime = NOW,
+    after: float = 2.0,
+    n: int | None = None,
 ) -> None:
-    attempt = co_operative.load(Payout, payout).attempts
+    attempt = n or co_operative.load(Payout, payout).attempts
     co_operative.dispatch(RecordPayoutNotSent(payout, attempt, "connection refused", after, now))
 
 
-def refused(co_operative: CoOperative, payout: UUID, *, is_configuration: bool = False) -> None:
-    attempt = co_operative.load(Payout, payout).attempts
+def refused(
+    co_operative: CoOperative,
+    payout: UUID,
+    *,
+    is_configuration: bool = False,
+    n: int | None = None,
+) -> None:
+    attempt = n or co_operative.load(Payout, payout).attempts
     command = RecordPayoutRefused(
         payout, attempt, "400.002.02", "Daraja found a field invalid", is_configuration, NOW
     )

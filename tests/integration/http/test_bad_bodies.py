@@ -37,7 +37,7 @@ FIELDS = {
     "apply": (
         *("member_id", "product_id", "amount", "term_months", "purpose", "application_date"),
     ),
-    "approve": ("amount",),
+    "approve": ("amount", "disburse_by"),
     "refuse": ("reason",),
     "disburse": (*("payment_method", "payment_reference", "disbursement_date", "first_due_date"),),
     "repay": ("amount", "payment_method", "payment_reference", "payment_date", "settles"),
@@ -45,6 +45,16 @@ FIELDS = {
     "fee": ("amount", "reason", "due_date"),
     "restructure": ("reason", "term_months", "interest_rate", "first_due_date"),
     "write_off": ("reason",),
+    "refund": (
+        *("member_id", "contribution_type", "amount", "payment_method", "payment_reference"),
+        "reason",
+    ),
+    "confirm_refund": (),
+    "reject_refund": ("reason",),
+    "settle": ("outcome", "evidence", "receipt_number", "completion_date"),
+    "confirm_settlement": (),
+    "reject_settlement": ("reason",),
+    "resume": (),
     "import_statement": ("content", "short_code"),
     "propose": ("decision", "reason"),
     "confirm": (),
@@ -52,13 +62,17 @@ FIELDS = {
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
     *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
+    *(("settle", "completion_date"), ("import_statement", "short_code")),
 )
 DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
 )
 DAYS = PAST_DAYS + DAYS_TO_COME
 LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
-OPTIONAL = {("approve", "amount"), ("import_statement", "short_code")} | {
+OPTIONAL = {
+    *(("approve", "amount"), ("approve", "disburse_by"), ("import_statement", "short_code")),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+} | {
     (command, field)
     for command, fields in FIELDS.items()
     for field in fields
@@ -66,7 +80,8 @@ OPTIONAL = {("approve", "amount"), ("import_statement", "short_code")} | {
 }
 NULLABLE = {
     *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
-    ("import_statement", "short_code"),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+    ("settle", "completion_date"),
 }
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
@@ -188,7 +203,7 @@ def test_another_content_type_is_refused(premises, command, content_type):
         assert_refused(response, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("command", ["record", "push", "apply", "repay"])
+@pytest.mark.parametrize("command", ["record", "push", "apply", "repay", "refund"])
 @pytest.mark.parametrize("amount", NOT_AN_AMOUNT, ids=lambda value: repr(value)[:20])
 def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, command, amount):
     path, body = premises.spoiled(command, amount=amount)
@@ -245,7 +260,11 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("push", "member_id", "{6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10}"),
         ("record", "member_id", "urn:uuid:6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reverse", "member_id", "6f1c1df27a3e5d0e9a520f4b3c8e2a10"),
-        ("disburse", "payment_method", "mpesa"),
+        ("disburse", "payment_method", "check_off"),
+        ("approve", "disburse_by", "bank"),
+        ("refund", "contribution_type", "registration_fee"),
+        ("refund", "payment_method", "cheque"),
+        ("settle", "outcome", "perhaps"),
         ("apply", "term_months", 121),
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
@@ -287,6 +306,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("disburse", "payment_reference", "   "),
         ("repay", "payment_method", "mpesa"),
         ("push", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("refund", "payment_reference", "   "),
+        ("refund", "reason", "   "),
+        ("settle", "evidence", "   "),
+        ("settle", "receipt_number", "SKN 81"),
+        ("reject_settlement", "reason", "   "),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):
