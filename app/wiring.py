@@ -338,7 +338,8 @@ class Services:
         return StatementStore(self.pool, self.keyring)
 
     def statement_import(self) -> StatementImport:
-        return StatementImport(self.pool, self.statements, self.short_codes)
+        since = self.settings.reconciliation.since
+        return StatementImport(self.pool, self.statements, self.short_codes, since=since)
 
     def statement_matching(self) -> StatementMatching:
         rules = self.settings.paybill.rules
@@ -346,7 +347,8 @@ class Services:
 
     def pulling(self) -> Pulling:
         rules = self.settings.paybill.rules
-        return Pulling(self.store, self.short_codes, self._books(), rules)
+        since = self.settings.reconciliation.since
+        return Pulling(self.store, self.short_codes, self._books(), rules, since=since)
 
     def reconciliation_round(self) -> ReconciliationRound:
         return ReconciliationRound(
@@ -355,7 +357,7 @@ class Services:
             pulling=self.pulling(),
             statements=self.statements,
             matching=self.statement_matching(),
-            pull_seconds=self.settings.patience.pull_seconds,
+            pull_seconds=self.settings.reconciliation.pull_seconds,
         )
 
     def _books(self) -> Books:

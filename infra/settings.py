@@ -22,6 +22,10 @@ from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.payout_settings import PayoutSettings, payout_settings
+from infra.mpesa.reconciliation_settings import (
+    ReconciliationSettings,
+    reconciliation_settings,
+)
 from infra.mpesa.settings import (
     MpesaPatience,
     PaybillSettings,
@@ -76,6 +80,7 @@ class Settings:
     mpesa: Credentials | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
@@ -185,6 +190,7 @@ def _settings(variables: Variables) -> Settings:
         ),
         patience=mpesa_patience(variables),
         paybill=paybill_settings(variables),
+        reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"

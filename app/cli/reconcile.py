@@ -19,10 +19,12 @@ from domain.mpesa.reconciliation import DifferenceKind
 from domain.mpesa.reconciliation_case import Decision, ReconciliationCase
 from domain.mpesa.reconciliation_errors import RunNotFound, StatementKnown
 from domain.mpesa.reconciling import ConfirmDecision, ProposeDecision
+from domain.phones import normalised_phone
 from domain.principals.principal import PRINCIPAL_NAME
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import Cause, UnitOfWork
+from infra.mpesa.outcomes import AlreadyTaken, Ambiguous, NotSent, Refused, Taken
 from infra.mpesa.statement_reading import statement_to_import
 from infra.mpesa.unreadable import UnreadableStatement
 from projections.reconciliation import CASE_LIST, RUN_LIST
@@ -84,6 +86,29 @@ def run(short_code: str | None, days: int, *, no_pull: bool) -> None:
                 click.echo(f"{each}: {error}", err=True)
         for run_id in services.statements.latest(short_code=short_code, days=days):
             _tell(services.statement_matching().match(run_id, by=_ACTOR))
+
+
+@reconcile.command("register-pull")
+@click.argument("short_code")
+@click.option("--phone", required=True, help="The nominated number, a Safaricom one of ours.")
+def register_pull(short_code: str, phone: str) -> None:
+    """Tell Safaricom, once, that the payments of a short code will be pulled.
+
+    Example: daystar reconcile register-pull 600992 --phone 0722000000
+    """
+    with administrator() as (services, _):
+        client = services.short_codes.client(short_code)
+        outcome = client.register_pull(
+            phone=normalised_phone(phone),
+            callback_url=services.paybill_url(short_code, "confirmation"),
+        )
+    match outcome:
+        case Taken():
+            click.echo(f"{short_code}: Safaricom opened the pull")
+        case AlreadyTaken():
+            click.echo(f"{short_code}: the pull was open already")
+        case NotSent(reason) | Refused(_, reason) | Ambiguous(reason):
+            raise click.ClickException(f"{short_code}: {reason}")
 
 
 @reconcile.command()

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, time
+
 from psycopg_pool import ConnectionPool
 
+from domain.dates import NAIROBI, business_day
+from infra import clock
 from infra.errors import InfrastructureError
 from infra.event_store.reader import LogReader
+from infra.postgres.pool import borrowed
 from projections.follower import Follower
 from projections.installation import schema_name
 from projections.listing import position_of
 from projections.read_models import READ_MODELS
 
+_FIRST_EVENT = "SELECT recorded_at FROM event_store.events ORDER BY position LIMIT 1"
 _NEEDED = ("mpesa_transactions", "payouts", "reconciliation")
 
 
 class BooksBehind(InfrastructureError):
     """A read model is held or stopped, so what our books say now cannot be known."""
+
+
+def books_begin(pool: ConnectionPool, since: date | None) -> datetime:
+    """From when on M-Pesa's money is in these books: the day that is said, or the first event's."""
+    with borrowed(pool) as connection:
+        row = connection.execute(_FIRST_EVENT).fetchone() if since is None else None
+    day = since or business_day(row[0] if row else clock.now())
+    return datetime.combine(day, time.min, NAIROBI)
 
 
 class Books:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import structlog
 
-from consumers.mpesa.books import Books
+from consumers.mpesa.books import Books, books_begin
 from consumers.mpesa.differences import payment_of, take_up_all
 from consumers.mpesa.reconciliation_report import Report
 from domain.dates import text_from_moment
@@ -55,8 +55,15 @@ class Pulling:
     """Pulls the payments of a short code. Any number may: each payment is posted once."""
 
     def __init__(
-        self, store: EventStore, short_codes: ShortCodes, books: Books, rules: AccountRules
+        self,
+        store: EventStore,
+        short_codes: ShortCodes,
+        books: Books,
+        rules: AccountRules,
+        *,
+        since: date | None,
     ) -> None:
+        self._since = since
         self._store = store
         self._short_codes = short_codes
         self._books = books
@@ -94,6 +101,7 @@ class Pulling:
     def _paid(self, short_code: str, now: datetime, report: Report) -> Iterator[Line]:
         """Page by page. Pages that tell nothing new are the end, whatever the offset."""
         client = self._short_codes.client(short_code)
+        begins = books_begin(self._store.pool, self._since)
         seen: set[str] = set()
         offset = unreadable = 0
         for _ in range(PAGES_MAX):
@@ -105,7 +113,7 @@ class Pulling:
             offset += page.told
             for each in fresh:
                 seen.add(each.receipt_number)
-                if each.paid_at <= now - ON_ITS_WAY:
+                if begins <= each.paid_at <= now - ON_ITS_WAY:
                     yield _line(each)
             if not fresh and not page.unreadable:
                 break

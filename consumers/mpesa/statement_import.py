@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from psycopg_pool import ConnectionPool
 
+from consumers.mpesa.books import books_begin
 from domain.identities import reconciliation_run_id
 from domain.mpesa.reconciliation_case import Source
-from domain.mpesa.reconciliation_errors import ShortCodeNotNamed, StatementOfAnother
+from domain.mpesa.reconciliation_errors import (
+    BeforeTheseBooks,
+    ShortCodeNotNamed,
+    StatementOfAnother,
+)
 from domain.mpesa.reconciling import BeginRun
 from domain.mpesa.statement import Line, digest
 from infra import clock
@@ -48,9 +54,15 @@ class StatementImport:
     """Says whose a statement is, and keeps it."""
 
     def __init__(
-        self, pool: ConnectionPool, statements: StatementStore, short_codes: ShortCodes
+        self,
+        pool: ConnectionPool,
+        statements: StatementStore,
+        short_codes: ShortCodes,
+        *,
+        since: date | None,
     ) -> None:
         self._pool = pool
+        self._since = since
         self._statements = statements
         self._short_codes = short_codes
 
@@ -58,9 +70,13 @@ class StatementImport:
         """Find out of which short code it is. Changes nothing.
 
         Raises:
-            ShortCodeNotNamed, StatementOfAnother: it cannot be imported.
+            ShortCodeNotNamed, StatementOfAnother, BeforeTheseBooks: it cannot be imported.
         """
         of = self._short_code(read, short_code)
+        begins = books_begin(self._pool, self._since)
+        early = next((line for line in read.lines if line.completed_at < begins), None)
+        if early is not None:
+            raise BeforeTheseBooks(row=early.number, begin_on=begins.date())
         receipts = {line.receipt_number for line in read.lines}
         known = known_elsewhere(self._pool, of, receipt_numbers=receipts)
         if known is not None:

@@ -1,5 +1,6 @@
 """Rules about holding Safaricom's books against ours that can be broken."""
 
+from datetime import date
 from uuid import UUID
 
 from domain.errors import BrokenRule, NotFound
@@ -49,6 +50,18 @@ class StatementOfAnother(BrokenRule):
     """This statement is not one of the short code it was imported for."""
 
     code = "statement_of_another"
+
+
+class BeforeTheseBooks(BrokenRule):
+    """The statement reaches back before these books began; export it from that day on."""
+
+    code = "before_these_books"
+
+    def __init__(self, *, row: int, begin_on: date) -> None:
+        super().__init__(
+            f"Row {row} is of a day before {begin_on}, when these books began: what moved before is"
+            " in older books, and would be posted twice. Export the statement from that day on."
+        )
 
 
 class ShortCodeNotNamed(BrokenRule):

@@ -8,8 +8,6 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from marshmallow.validate import Range
-
 from domain.mpesa.account_numbers import AccountKind, AccountRules
 from domain.mpesa.stk_push import PushPurpose
 from infra.errors import SettingsError
@@ -28,9 +26,6 @@ from infra.variables import Variables
 _WORD = re.compile(r"[A-Z0-9]{1,10}")
 
 
-_PULL_SECONDS = Range(0, 86_400)  # a day's pull still overlaps the one before
-
-
 @dataclass(frozen=True)
 class MpesaPatience:
     """How long to wait for Safaricom, in seconds."""
@@ -40,7 +35,6 @@ class MpesaPatience:
     failure_query_seconds: float = 5.0
     query_backoff_seconds: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
     give_up_seconds: float = 900.0
-    pull_seconds: float = 3_600.0
 
 
 class Validation(StrEnum):
@@ -157,13 +151,6 @@ def mpesa_patience(variables: Variables) -> MpesaPatience:
             "DAYSTAR_MPESA_GIVE_UP_SECONDS",
             usual.give_up_seconds,
             "when to stop asking: the push expires",
-        ),
-        pull_seconds=variables.whole(
-            "DAYSTAR_MPESA_PULL_SECONDS",
-            int(usual.pull_seconds),
-            "how often to pull what was paid in the last 48 hours; 0 for never (Safaricom must"
-            " have opened the pull product)",
-            within=_PULL_SECONDS,
         ),
     )
 

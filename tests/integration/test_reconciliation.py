@@ -15,11 +15,15 @@ from click.testing import CliRunner
 
 from app.cli.main import daystar
 from consumers.mpesa.pulling import NotPulled
+from domain.dates import business_day
 from domain.identities import receipt_id
 from domain.members.commands import EraseMember
 from domain.mpesa.receipt import Receipt
+from domain.mpesa.reconciliation_errors import BeforeTheseBooks
 from infra import clock
+from infra.mpesa.reconciliation_settings import ReconciliationSettings
 from infra.mpesa.simulator.app import EXTENSION, create_app
+from infra.mpesa.statement_reading import statement_to_import
 from projections.personal_data import PersonalData
 from tests.conformance.mpesa.conftest import SETTINGS, credentials_for, served, simulated_key
 from tests.integration.http.house import open_house
@@ -118,6 +122,12 @@ def test_a_pull_that_is_not_answered_changes_nothing_and_is_tried_again(house, s
     with pytest.raises(NotPulled):
         house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
     assert house.count("event_store.events") == events
+
+
+def test_a_pull_is_opened_once(command):
+    say = ("register-pull", SHORT_CODE, "--phone", "0722000000")
+    assert "opened the pull" in command(*say).output
+    assert "open already" in command(*say).output
 
 
 def test_the_clock_pulls_once_however_many_processes_run(house, safaricom):
@@ -223,6 +233,30 @@ def test_a_statement_whose_money_moved_through_another_of_ours_is_refused(
         outcome = command("import", "--short-code", "600222", statement=told)
     assert outcome.exit_code == 1
     assert f"moved through our short code {SHORT_CODE}" in outcome.output
+
+
+def test_what_moved_before_these_books_began_is_older_books(owner_url, tmp_path, safaricom):
+    """Pulled or imported it would be posted a second time: it is among the opening balances."""
+    tomorrow = business_day(clock.now()) + timedelta(days=1)
+    paid(safaricom, 500)
+    settings = ReconciliationSettings(since=tomorrow)
+    mpesa = credentials_for(safaricom)
+    with open_house(owner_url, tmp_path, mpesa=mpesa, reconciliation=settings) as house:
+        report = house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
+        assert report.standing.lines == 0
+        told = statement_to_import(statement(safaricom)[0])
+        with pytest.raises(BeforeTheseBooks, match=f"before {tomorrow}, when these books began"):
+            house.services.statement_import().check(told, short_code=None)
+    unsaid = ReconciliationSettings()
+    with open_house(owner_url, tmp_path, mpesa=mpesa, reconciliation=unsaid) as house:
+        assert house.services.statement_import().check(told, short_code=None).lines
+        yesterday = replace(told, lines=tuple(_earlier(told.lines)))
+        with pytest.raises(BeforeTheseBooks):
+            house.services.statement_import().check(yesterday, short_code=None)
+
+
+def _earlier(lines):
+    return [replace(ln, completed_at=ln.completed_at - timedelta(days=1)) for ln in lines]
 
 
 def test_nobody_on_a_statement_is_kept_in_clear_and_after_a_while_not_at_all(house, command):
