@@ -81,7 +81,6 @@ OPTIONAL = {
 NULLABLE = {
     *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
-    ("settle", "completion_date"),
 }
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
