@@ -252,7 +252,7 @@ CASE_LIST = Listing(
 _OPEN_CASES = """
 SELECT case_id FROM read_reconciliation.cases
 WHERE short_code = %(short_code)s AND status <> 'resolved'
-  AND (run_id = %(run_id)s OR difference_key = ANY(%(keys)s))
+  AND (run_id = %(run_id)s OR kind = 'only_here' AND difference_key = ANY(%(keys)s))
 ORDER BY position
 """
 _RESOLVED = """
@@ -271,7 +271,7 @@ GROUP BY kind
 def open_cases(
     pool: ConnectionPool, *, short_code: str, run_id: UUID, keys: Iterable[str]
 ) -> list[UUID]:
-    """The cases that wait: those of a run, and those about what its lines speak of."""
+    """The cases that wait: those of a run, and what was missed before and has these keys."""
     parameters = {"short_code": short_code, "run_id": run_id, "keys": list(keys)}
     with borrowed(pool) as connection:
         return [row[0] for row in connection.execute(_OPEN_CASES, parameters).fetchall()]

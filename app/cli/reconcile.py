@@ -64,7 +64,7 @@ def import_statement(file: Path, short_code: str | None) -> None:
         with suppress(StatementKnown):
             dispatch(services.store, statement.command(by=_ACTOR), cause)
         report = services.statement_matching().match(statement.run_id, by=_ACTOR)
-        services.statements.done(statement.run_id)
+        services.statements.done(statement.run_id, again=report.has_open_cases)
     click.echo("imported" if is_new else "imported before; matched again")
     _tell(report)
 

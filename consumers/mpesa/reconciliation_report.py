@@ -27,6 +27,11 @@ class Report:
     ended: int = 0
     problem: str = ""
 
+    @property
+    def has_open_cases(self) -> bool:
+        """Whether something of it still waits."""
+        return self.standing is not None and bool(self.standing.open_cases)
+
     def note(self, cases: Iterable[ReconciliationCase]) -> None:
         """Remember cases; `put_right_now` counts those of this look that nobody need look at."""
         self.put_right_now = 0

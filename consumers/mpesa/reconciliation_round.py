@@ -85,7 +85,7 @@ class ReconciliationRound:
             self._statements.postpone(due, note=str(error))
             _log.warning("statement_waits", run=str(due.statement_id), reason=str(error))
         else:
-            self._statements.done(due.statement_id)
+            self._statements.done(due.statement_id, again=report.has_open_cases)
             _tell(report)
 
 

@@ -192,7 +192,10 @@ class StatementMatching:
         )
 
     def _end_what_is_gone(self, kept: KeptStatement, look: _Look, report: Report) -> None:
-        """Close the cases that this statement could show again, and does not."""
+        """Close the cases of this run that are no more, and what it shows and others missed.
+
+        What else another statement says is that one's to end: two may contradict each other.
+        """
         still = {
             reconciliation_case_id(kept.short_code, each.kind, each.key)
             for each in look.comparison.differences
@@ -201,7 +204,7 @@ class StatementMatching:
             self._store.pool,
             short_code=kept.short_code,
             run_id=kept.statement_id,
-            keys=_keys(kept, look.comparison),
+            keys=_keys(look.comparison),
         )
         for case_id in (case_id for case_id in waiting if case_id not in still):
             command = EndCase(case_id, report.started_by, clock.now())
@@ -241,7 +244,6 @@ def _is_premature(difference: Difference) -> bool:
     return difference.kind is DifferenceKind.CHARGE and ours is not None and not ours.moved
 
 
-def _keys(kept: KeptStatement, comparison: Comparison) -> Iterator[str]:
-    yield from {line.key for line in kept.lines}
+def _keys(comparison: Comparison) -> Iterator[str]:
     for match in comparison.matches:
         yield f"{match.ours.known_as}|{match.ours.side}"

@@ -16,6 +16,7 @@ from hashlib import sha256
 from domain.dates import text_from_moment
 from domain.mpesa.payer import Payer
 
+_LOOK_AHEAD = 20  # lines, to tell a balance that stays off from one that was misprinted
 GRACE = timedelta(days=1)
 """How much at the edges of a statement is left to chance."""
 
@@ -244,8 +245,9 @@ def _gaps(lines: Sequence[Line], opening: int | None) -> list[Gap]:
         if cents == usual:
             continue
         found.append(Gap(line, cents - usual))
-        if place + 1 < len(off) and off[place + 1][1] == cents:
-            usual = cents
+        later = [each for _, each in off[place + 1 : place + 1 + _LOOK_AHEAD]]
+        if next((each for each in later if each in (cents, usual)), usual) == cents:
+            usual = cents  # it stays so: a row is missing
     return found
 
 

@@ -23,6 +23,7 @@ from infra.postgres.pool import borrowed, delete_in_slices
 
 LEASE_SECONDS = 120.0
 ATTEMPTS_MAX = 10
+LOOKED_AT_DAYS = 31
 _RETRY_SECONDS_MAX = 3_600.0
 
 _KEEP = """
@@ -71,7 +72,10 @@ WHERE statement_id = (
 RETURNING statement_id, kept_by, attempts
 """
 _DONE = """
-UPDATE mpesa.statements SET due_at = NULL, attempts = 0, note = NULL WHERE statement_id = %s
+UPDATE mpesa.statements SET attempts = 0, note = NULL,
+    due_at = CASE WHEN %(again)s AND kept_at > now() - make_interval(days => %(days)s)
+                  THEN now() + interval '1 day' END
+WHERE statement_id = %(statement_id)s
 """
 _LATER = """
 UPDATE mpesa.statements SET due_at = now() + make_interval(secs => %s), note = %s
@@ -187,10 +191,11 @@ class StatementStore:
             row = connection.execute(_CLAIM, (LEASE_SECONDS,)).fetchone()
         return DueStatement(*row) if row else None
 
-    def done(self, statement_id: UUID) -> None:
-        """It stands compared, until somebody asks again."""
+    def done(self, statement_id: UUID, *, again: bool) -> None:
+        """It stands compared. With `again` it is looked at daily for a while: books change."""
+        parameters = {"statement_id": statement_id, "again": again, "days": LOOKED_AT_DAYS}
         with borrowed(self._pool) as connection:
-            connection.execute(_DONE, (statement_id,))
+            connection.execute(_DONE, parameters)
 
     def postpone(self, due: DueStatement, *, note: str) -> None:
         """Try again later, each time a little later."""

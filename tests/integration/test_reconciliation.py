@@ -20,6 +20,7 @@ from domain.identities import receipt_id
 from domain.members.commands import EraseMember
 from domain.mpesa.receipt import Receipt
 from domain.mpesa.reconciliation_errors import BeforeTheseBooks
+from domain.mpesa.statement import LineStatus
 from infra import clock
 from infra.mpesa.reconciliation_settings import ReconciliationSettings
 from infra.mpesa.simulator.app import EXTENSION, create_app
@@ -27,8 +28,10 @@ from infra.mpesa.statement_reading import statement_to_import
 from projections.personal_data import PersonalData
 from tests.conformance.mpesa.conftest import SETTINGS, credentials_for, served, simulated_key
 from tests.integration.http.house import open_house
+from tests.support import payout_states as told
 from tests.support.co_operative import TODAY
 from tests.support.reconciling import Reconciling
+from tests.support.statements import SHORT_CODE as SHORT
 from tests.support.statements import Moved, balanced, newer_layout
 
 BY = "system:test"
@@ -191,6 +194,47 @@ def test_what_safaricom_gets_wrong_is_found(house, safaricom, command, breaks, f
     ).fetchall()
     assert Counter(kind for kind, _ in rows) == found
     assert broken.items() <= dict(rows).items()
+
+
+def test_of_two_statements_that_contradict_each_other_each_keeps_its_cases(
+    house, safaricom, command
+):
+    paid(safaricom, 500, 1_200, 30, 70)
+    assert command("import", statement=statement(safaricom)[0]).exit_code == 0
+    broken, _ = statement(safaricom, breaks="duplicate,status,running_balance")
+    assert command("import", statement=broken).exit_code == 0
+    before, events = cases(house), house.count("event_store.events")
+    assert before["status", "open", None] == 1
+    again = command("run", "--no-pull")
+    assert again.exit_code == 0, again.output
+    assert cases(house) == before
+    assert house.count("event_store.events") == events
+
+
+def test_what_waits_is_looked_at_again_each_day_until_it_agrees(house, safaricom):
+    """A payout in doubt whose statement row has failed settles by its result, a day later."""
+    reconciling = Reconciling(house.co_operative)
+    paid_out = Moved(1, "payout", 700)
+    payout_id = reconciling.payout(paid_out, in_doubt=True)
+    failed = [replace(line, status=LineStatus.FAILED) for line in paid_out.lines()]
+    run_id = reconciling.imported(balanced(failed), short_code=SHORT)
+    clockwork = house.services.reconciliation_round()
+    clockwork.work_once()
+    assert cases(house) == {("status", "open", None): 1}
+    told.result(house.co_operative, payout_id, "2040")
+    clockwork.work_once()
+    assert cases(house) == {("status", "open", None): 1}, "not before its day"
+    [(hours,)] = house.owner.execute(
+        "SELECT round(extract(epoch FROM due_at - now()) / 3600) FROM mpesa.statements"
+    ).fetchall()
+    assert hours == 24
+    house.owner.execute("UPDATE mpesa.statements SET due_at = now()")
+    clockwork.work_once()
+    assert cases(house) == {("status", "resolved", "agrees_now"): 1}
+    [(due_at,)] = house.owner.execute(
+        "SELECT due_at FROM mpesa.statements WHERE statement_id = %s", (run_id,)
+    ).fetchall()
+    assert due_at is None
 
 
 def test_a_malformed_row_is_named_and_nothing_is_imported(house, safaricom, command):

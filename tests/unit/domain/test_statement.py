@@ -92,6 +92,14 @@ def test_one_wrong_balance_is_one_gap_there():
     assert whole.ties
 
 
+def test_a_wrong_balance_behind_a_missing_row_is_told_apart_from_it():
+    told = lines(100, 250, 40, 60, 80, 90)
+    told[4] = replace(told[4], balance_cents=told[4].balance_cents + 7)
+    missing = told.pop(2)
+    gaps = [(gap.line.number, gap.cents) for gap in balances(told).gaps]
+    assert gaps == [(4, missing.moved_cents), (5, 7)]
+
+
 def test_of_one_second_the_balances_tell_the_order():
     charge, payout = balanced(Moved(1, "payout", 1_000, 9).lines())
     assert in_order([payout, charge]) == [charge, payout]
