@@ -96,7 +96,7 @@ def export_member(services: Services, cause: Cause, *, member_id: UUID) -> dict[
     member = member_of(member_id, unit)
     account = unit.get(MemberAccount, account_id(member_id))
     held = PersonalData(services.pool, member_id)
-    pushes, receipts = held.pushes(), held.receipts()
+    pushes, receipts, payouts = held.pushes(), held.receipts(), held.payouts()
     loans = loans_of(member_id, unit)
     streams = {
         "membership": [member_id],
@@ -104,6 +104,7 @@ def export_member(services: Services, cause: Cause, *, member_id: UUID) -> dict[
         "loans": [loan.id for loan in loans],
         "pushes": pushes,
         "receipts": receipts,
+        "payouts": payouts,
     }
     return {
         "member_id": str(member_id),
@@ -158,8 +159,12 @@ def _told(services: Services, row: HistoryRow) -> dict[str, Any]:
 def in_shillings(fields: dict[str, Any]) -> dict[str, Any]:
     """Cents are ours; people read shillings."""
     return {
-        name.removesuffix("_cents"): text_from_cents(value)
-        if name.endswith("_cents") and value is not None
-        else value
+        name.removesuffix("_cents"): _in_shillings(value) if name.endswith("_cents") else value
         for name, value in fields.items()
     }
+
+
+def _in_shillings(cents: Any) -> Any:
+    if isinstance(cents, list):
+        return [text_from_cents(each) for each in cents]
+    return None if cents is None else text_from_cents(cents)

@@ -27,9 +27,14 @@ def loan_product_id(code: str) -> UUID:
     return uuid5(_DAYSTAR, f"loan-product/{code}")
 
 
-def repayment_id(*, source_id: UUID) -> UUID:
-    """The repayment that a receipt or a push pays."""
-    return uuid5(_DAYSTAR, f"repayment/{source_id}")
+def repayment_id(*, source_id: UUID, part: str = "") -> UUID:
+    """The repayment that a receipt or a push pays. `part` tells parts of one apart."""
+    return uuid5(_DAYSTAR, f"repayment/{source_id}/{part}" if part else f"repayment/{source_id}")
+
+
+def refund_id(proposal_id: UUID) -> UUID:
+    """The payout that gives money in suspense back: one for each proposal that was confirmed."""
+    return uuid5(_DAYSTAR, f"mpesa-refund/{proposal_id}")
 
 
 def short_code_id(short_code: str) -> UUID:
@@ -40,3 +45,18 @@ def short_code_id(short_code: str) -> UUID:
 def reversal_id(receipt_number: str) -> UUID:
     """The reversal of a receipt: one for each."""
     return uuid5(_DAYSTAR, f"mpesa-reversal/{receipt_number.strip().upper()}")
+
+
+def payout_id(source_id: UUID, *, number: int) -> UUID:
+    """The nth payout for one loan or refund: known again by whoever asks for it again."""
+    return uuid5(_DAYSTAR, f"payout/{source_id}/{number}")
+
+
+def reconciliation_run_id(short_code: str, source: str, subject: str) -> UUID:
+    """The stream of all comparisons of one statement, or of one hour's pull."""
+    return uuid5(_DAYSTAR, f"reconciliation-run/{short_code}/{source}/{subject}")
+
+
+def reconciliation_case_id(short_code: str, kind: str, key: str) -> UUID:
+    """The case of one difference: found again, it is the same one."""
+    return uuid5(_DAYSTAR, f"reconciliation-case/{short_code}/{kind}/{key}")

@@ -21,11 +21,17 @@ from domain.money import cents_from_text
 from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
+from infra.mpesa.payout_settings import PayoutSettings, payout_settings
+from infra.mpesa.reconciliation_settings import (
+    ReconciliationSettings,
+    reconciliation_settings,
+)
 from infra.mpesa.settings import (
     MpesaPatience,
+    PaybillSettings,
     mpesa_credentials,
     mpesa_patience,
-    paying_short_code,
+    paybill_settings,
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
@@ -48,6 +54,7 @@ class Retention:
     usage_days: int = 90
     callback_days: int = 90
     set_aside_days: int = 365  # a person must have looked by then
+    statement_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,10 @@ class Settings:
     member_number_prefix: str
     contribution_rules: ContributionRules
     mpesa: Credentials | None
-    mpesa_pays_from: str | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
+    paybill: PaybillSettings = field(default_factory=PaybillSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
+    payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
     def is_demo(self) -> bool:
@@ -179,8 +188,10 @@ def _settings(variables: Variables) -> Settings:
             is_production=environment is Environment.PRODUCTION,
             simulator_port=simulator_port,
         ),
-        mpesa_pays_from=paying_short_code(variables),
         patience=mpesa_patience(variables),
+        paybill=paybill_settings(variables),
+        reconciliation=reconciliation_settings(variables),
+        payouts=payout_settings(variables),
         member_number_prefix=variables.text(
             "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
         ),
@@ -239,6 +250,13 @@ def _retention(variables: Variables) -> Retention:
             usual.set_aside_days,
             "for how many days the words of a callback that was set aside wait for a person; that"
             " it came, and why it was set aside, stays",
+            within=_DAYS,
+        ),
+        statement_days=variables.whole(
+            "DAYSTAR_STATEMENT_DAYS",
+            usual.statement_days,
+            "for how many days it is kept who stands on an imported M-Pesa statement; its lines"
+            " stay",
             within=_DAYS,
         ),
     )

@@ -115,6 +115,8 @@ MEMBERS = ReadModel(
         "member.erased": _erased,
         "account.contribution-received": _balance_changed,
         "account.contribution-reversed": _balance_changed,
+        "account.refund-held": _balance_changed,
+        "account.refund-returned": _balance_changed,
     },
 )
 

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from psycopg_pool import ConnectionPool
 
 from infra.postgres.pool import borrowed
+from projections.mpesa_due import PAYOUT, PUSH
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
 
@@ -29,7 +30,13 @@ SELECT status, count(*) FROM read_mpesa_transactions.transactions GROUP BY statu
 """
 _DUE = """
 SELECT action, count(*), extract(epoch FROM greatest(now() - min(since), interval '0'))::float8
-FROM read_mpesa_due.pushes GROUP BY action ORDER BY action
+FROM read_mpesa_due.requests WHERE kind = %s GROUP BY action ORDER BY action
+"""
+_PAYOUTS = "SELECT status, count(*) FROM read_payouts.payouts GROUP BY status ORDER BY status"
+_LANES = """
+SELECT short_code, (stopped_because IS NOT NULL)::int, utility::float8,
+       extract(epoch FROM now() - told_at)::float8
+FROM read_payouts.lanes ORDER BY short_code
 """
 _WAITING = """
 SELECT count(*), coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
@@ -57,13 +64,18 @@ class Figures(Collector):
         with borrowed(self._pool) as connection:
             requests = connection.execute(_REQUESTS).fetchall()
             pushes = connection.execute(_PUSHES).fetchall()
-            due = connection.execute(_DUE).fetchall()
+            due = connection.execute(_DUE, (PUSH,)).fetchall()
+            payouts = connection.execute(_PAYOUTS).fetchall()
+            payouts_due = connection.execute(_DUE, (PAYOUT,)).fetchall()
+            lanes = connection.execute(_LANES).fetchall()
             [waiting] = connection.execute(_WAITING).fetchall()
             [set_aside] = connection.execute(_SET_ASIDE).fetchall()
             [delay] = connection.execute(_DELAY).fetchall()
         yield from _requests(requests)
         yield from self._followers()
-        yield from _pushes(pushes, due)
+        yield from _requests_to_safaricom("pushes", "Requests to pay", pushes, due)
+        yield from _requests_to_safaricom("payouts", "Payouts", payouts, payouts_due)
+        yield from _lanes(lanes)
         yield from _callbacks(waiting, set_aside, delay)
 
     def _followers(self) -> Iterator[Metric]:
@@ -100,16 +112,32 @@ def _requests(rows: list[_Row]) -> Iterator[Metric]:
     yield from (total, seconds)
 
 
-def _pushes(pushes: list[_Row], due: list[_Row]) -> Iterator[Metric]:
-    states = _gauge("pushes", "Requests to pay, by their state.", "state")
-    for state, count in pushes:
-        states.add_metric([state], count)
-    waiting = _gauge("pushes_due", "Requests to pay that wait for us, by what is due.", "action")
-    oldest = _gauge("pushes_due_oldest_seconds", "For how long the oldest of them waits.", "action")
+def _requests_to_safaricom(
+    name: str, what: str, states: list[_Row], due: list[_Row]
+) -> Iterator[Metric]:
+    by_state = _gauge(name, f"{what}, by their state.", "state")
+    for state, count in states:
+        by_state.add_metric([state], count)
+    waiting = _gauge(f"{name}_due", f"{what} that wait for us, by what is due.", "action")
+    oldest = _gauge(
+        f"{name}_due_oldest_seconds", "For how long the oldest of them waits.", "action"
+    )
     for action, count, seconds in due:
         waiting.add_metric([action], count)
         oldest.add_metric([action], seconds)
-    yield from (states, waiting, oldest)
+    yield from (by_state, waiting, oldest)
+
+
+def _lanes(lanes: list[_Row]) -> Iterator[Metric]:
+    stopped = _gauge("payout_lane_stopped", "1 while nothing leaves by it.", "short_code")
+    held = _gauge("payout_float_shillings", "The utility account, as last told.", "short_code")
+    age = _gauge("payout_float_age_seconds", "How long ago that was.", "short_code")
+    for short_code, is_stopped, shillings, seconds in lanes:
+        stopped.add_metric([short_code], is_stopped)
+        if shillings is not None:
+            held.add_metric([short_code], shillings)
+            age.add_metric([short_code], seconds)
+    yield from (stopped, held, age)
 
 
 def _callbacks(waiting: _Row, set_aside: _Row, delay: _Row) -> Iterator[Metric]:

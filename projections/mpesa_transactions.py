@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from domain.money import text_from_cents
 from infra.event_store.reader import RecordedEvent
+from projections.listing import Listing
+from projections.mpesa_receipts import FOLDS as RECEIPT_FOLDS
+from projections.mpesa_receipts import INDEXES as RECEIPTS_INDEXES
+from projections.mpesa_receipts import TABLE as RECEIPTS_TABLE
+from projections.mpesa_receipts import forget_payers
 from projections.read_model import Fold, ReadModel
 from projections.rows import Rows
 
@@ -32,27 +38,19 @@ CREATE TABLE {schema}.transactions (
     amount_received     numeric(15,2),
     result_code         text,
     result_description  text,
+    retry_of            uuid,
     requested_at        timestamptz   NOT NULL,
-    completed_at        timestamptz
+    completed_at        timestamptz,
+    updated_at          timestamptz   NOT NULL
 ) WITH (fillfactor = 70);
-CREATE TABLE {schema}.receipts (
-    receipt_id     uuid          NOT NULL PRIMARY KEY,
-    position       bigint        NOT NULL,
-    receipt_number text          NOT NULL,
-    member_id      uuid,
-    amount         numeric(15,2) NOT NULL,
-    suspended      numeric(15,2) NOT NULL,
-    reason         text,
-    channel        text          NOT NULL,
-    paid_at        timestamptz   NOT NULL
-) WITH (fillfactor = 85);
 """
 INDEXES = """
 CREATE INDEX transactions_of_member ON {schema}.transactions (member_id, position DESC);
 CREATE INDEX transactions_by_status ON {schema}.transactions (status, position DESC);
 CREATE INDEX transactions_by_receipt ON {schema}.transactions (receipt_number);
-CREATE INDEX receipts_by_number ON {schema}.receipts (receipt_number);
-CREATE INDEX receipts_in_suspense ON {schema}.receipts (position) WHERE suspended > 0;
+CREATE INDEX transactions_by_time ON {schema}.transactions
+    (requested_at DESC, transaction_id DESC);
+CREATE INDEX transactions_of_phone ON {schema}.transactions (phone);
 """
 
 
@@ -76,8 +74,10 @@ def _requested(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
         amount_received=None,
         result_code=None,
         result_description=None,
+        retry_of=data["retry_of"],
         requested_at=data["requested_at"],
         completed_at=None,
+        updated_at=event.recorded_at,
     )
 
 
@@ -152,43 +152,24 @@ def _status(status: str) -> Fold:
 
 
 def _set(event: RecordedEvent, rows: Mapping[str, Rows], **columns: Any) -> None:
-    rows["transactions"].set(str(event.stream_id), **columns)
+    rows["transactions"].set(str(event.stream_id), updated_at=event.recorded_at, **columns)
 
 
 def _member_erased(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    """No transaction of the member tells a phone any more, nor what Safaricom knows it by."""
+    """No transaction of the member tells a phone any more, nor what Safaricom knows it by.
+
+    Nor does a receipt tell who paid.
+    """
     rows["transactions"].sweep(
         "member_id", str(event.stream_id), phone=None, checkout_request_id=None
     )
-
-
-def _receipt_received(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    data = event.data
-    rows["receipts"].add(
-        str(event.stream_id),
-        position=event.position,
-        receipt_number=data["receipt_number"],
-        member_id=data["member_id"],
-        amount=text_from_cents(data["amount_cents"]),
-        suspended="0",
-        reason=None,
-        channel=data["channel"],
-        paid_at=data["paid_at"],
-    )
-
-
-def _receipt_suspended(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    rows["receipts"].set(
-        str(event.stream_id),
-        suspended=text_from_cents(event.data["suspended_cents"]),
-        reason=event.data["reason"],
-    )
+    forget_payers(event, rows)
 
 
 MPESA_TRANSACTIONS = ReadModel(
     name="mpesa_transactions",
-    tables=TABLES,
-    indexes=INDEXES,
+    tables=TABLES + RECEIPTS_TABLE,
+    indexes=INDEXES + RECEIPTS_INDEXES,
     keys={"transactions": "transaction_id", "receipts": "receipt_id"},
     folds={
         "push.requested": _requested,
@@ -203,28 +184,54 @@ MPESA_TRANSACTIONS = ReadModel(
         "push.expired": _ended("expired", "expired_at"),
         "push.paid-receipt-awaited": _receipt_awaited,
         "push.succeeded": _succeeded,
-        "receipt.received": _receipt_received,
-        "receipt.suspended": _receipt_suspended,
+        **RECEIPT_FOLDS,
         "member.erased": _member_erased,
     },
 )
 
-_TRANSACTION = """
-SELECT json_build_object(
-    'id', t.transaction_id, 'transaction_type', t.transaction_type, 'member_id', t.member_id,
-    'phone', t.phone, 'amount', t.amount::text, 'payment_purpose', t.payment_purpose,
-    'loan_id', t.loan_id,
-    'account_reference', t.account_reference, 'short_code', t.short_code, 'status', t.status,
-    'merchant_request_id', t.merchant_request_id, 'checkout_request_id', t.checkout_request_id,
-    'receipt_number', t.receipt_number, 'amount_received', t.amount_received::text,
-    'in_suspense', coalesce(r.suspended, 0) > 0, 'suspense_reason', r.reason,
-    'result_code', t.result_code, 'result_description', t.result_description,
-    'requested_at', t.requested_at, 'completed_at', t.completed_at
-)::text
-FROM read_mpesa_transactions.transactions t
-LEFT JOIN read_mpesa_transactions.receipts r USING (receipt_number)
-WHERE t.transaction_id = %s
+_ITEM = """
+'id', t.transaction_id, 'transaction_type', t.transaction_type, 'member_id', t.member_id,
+'phone', t.phone, 'amount', t.amount::text, 'payment_purpose', t.payment_purpose,
+'loan_id', t.loan_id,
+'account_reference', t.account_reference, 'short_code', t.short_code, 'status', t.status,
+'merchant_request_id', t.merchant_request_id, 'checkout_request_id', t.checkout_request_id,
+'receipt_number', t.receipt_number, 'amount_received', t.amount_received::text,
+'in_suspense', coalesce((
+    SELECT r.suspended > 0 FROM read_mpesa_transactions.receipts AS r
+    WHERE r.receipt_number = t.receipt_number), false),
+'suspense_reason', (
+    SELECT r.reason FROM read_mpesa_transactions.receipts AS r
+    WHERE r.receipt_number = t.receipt_number),
+'result_code', t.result_code, 'result_description', t.result_description,
+'retry_of', t.retry_of,
+'requested_at', t.requested_at, 'completed_at', t.completed_at, 'updated_at', t.updated_at
 """
+TRANSACTION_LIST = Listing(
+    plural="transactions",
+    schema="read_mpesa_transactions",
+    table="transactions",
+    item=_ITEM,
+    order={"requested_at": "timestamptz", "transaction_id": "uuid"},
+    filters={
+        "status": "t.status = %(status)s",
+        "member_id": "t.member_id = %(member_id)s",
+        "loan_id": "t.loan_id = %(loan_id)s",
+        "phone": "t.phone = %(phone)s",
+        "receipt_number": "t.receipt_number = %(receipt_number)s",
+        "account_reference": "t.account_reference = %(account_reference)s",
+        "payment_purpose": "t.payment_purpose = %(payment_purpose)s",
+        "short_code": "t.short_code = %(short_code)s",
+        "date_from": "t.requested_at >="
+        " %(date_from)s::date::timestamp AT TIME ZONE 'Africa/Nairobi'",
+        "date_to": "t.requested_at <"
+        " (%(date_to)s::date + 1)::timestamp AT TIME ZONE 'Africa/Nairobi'",
+    },
+    of_persons=True,
+)
+_TRANSACTION = sql.SQL(
+    "SELECT json_build_object({item})::text FROM read_mpesa_transactions.transactions AS t"
+    " WHERE t.transaction_id = %s"
+).format(item=sql.SQL(_ITEM))
 
 
 def transaction_json(pool: ConnectionPool, transaction_id: UUID) -> str | None:

@@ -26,17 +26,31 @@ class PersonalTable:
     """Which rows still hold something of the member, and the statement that wipes them.
 
     Without a statement the fold of `member.erased` does it: a statement of ours could be undone by
-    a batch that was read before. `remains` and `wipe` know %(member_id)s and %(push_ids)s.
+    a batch that was read before. `remains` and `wipe` know %(member_id)s, %(receipt_ids)s and
+    %(push_ids)s: all that Safaricom tells us about, payouts too.
     """
 
     remains: LiteralString
     wipe: LiteralString | None = None
 
 
+_PAYER_KNOWN: LiteralString = """
+particulars <> '' AND receipt_number IN (
+    SELECT receipt_number FROM read_mpesa_transactions.receipts
+    WHERE receipt_id = ANY(%(receipt_ids)s)
+    UNION ALL
+    SELECT receipt_number FROM read_payouts.payouts WHERE member_id = %(member_id)s)
+"""
+
 PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
-    "event_store.personal_keys": PersonalTable("owner_id = %(member_id)s"),
+    # A receipt that came without a member has a key of its own.
+    "event_store.personal_keys": PersonalTable(
+        "owner_id = %(member_id)s OR owner_id = ANY(%(receipt_ids)s)",
+        "SELECT event_store.erase_receipts(%(member_id)s, %(receipt_ids)s)",
+    ),
     "event_store.keys": PersonalTable(
-        "stream_id = %(member_id)s OR stream_id = ANY(%(push_ids)s) AND scope = 'push.live_phone'",
+        "stream_id = %(member_id)s OR stream_id = ANY(%(push_ids)s)"
+        " AND scope IN ('push.live_phone', 'push.payer_and_amount')",
         "SELECT event_store.erase_person(%(member_id)s, %(push_ids)s)",
     ),
     "event_store.snapshots": PersonalTable(
@@ -49,19 +63,32 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         "DELETE FROM event_store.idempotency"
         " WHERE subject_id = %(member_id)s AND status IS NOT NULL",
     ),
-    # The row stays to tell that Safaricom called; its body and the hash of it go.
+    # The row stays to tell that Safaricom called; its body and the hash of it go. What was told of
+    # a receipt carries the receipt's id as its correlation.
     "intake.callbacks": PersonalTable(
-        "subject_id = ANY(%(push_ids)s) AND body <> ''",
+        "(subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
+        " AND body <> ''",
         "UPDATE intake.callbacks SET body = '', body_mac = int8send(callback_id)"
-        " WHERE subject_id = ANY(%(push_ids)s) AND state <> 'waiting' AND body <> ''",
+        " WHERE (subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
+        " AND state <> 'waiting' AND body <> ''",
+    ),
+    # The line stays; who paid, and what they typed, goes.
+    "mpesa.statement_lines": PersonalTable(
+        _PAYER_KNOWN, f"UPDATE mpesa.statement_lines SET particulars = '' WHERE {_PAYER_KNOWN}"
     ),
     "read_members.members": PersonalTable(
         "member_id = %(member_id)s"
         " AND coalesce(first_name, last_name, email, phone, id_number) IS NOT NULL"
     ),
     "read_loans.loans": PersonalTable("member_id = %(member_id)s AND purpose IS NOT NULL"),
+    "read_payouts.payouts": PersonalTable("member_id = %(member_id)s AND phone IS NOT NULL"),
     "read_mpesa_transactions.transactions": PersonalTable(
         "member_id = %(member_id)s AND coalesce(phone, checkout_request_id) IS NOT NULL"
+    ),
+    "read_mpesa_transactions.receipts": PersonalTable(
+        "(member_id = %(member_id)s OR key_owner_id = %(member_id)s) AND"
+        " coalesce(payer_phone, payer_name, payer_hint, account_number, proposal_phone,"
+        " proposal_note) IS NOT NULL"
     ),
 }
 
@@ -69,13 +96,18 @@ _PUSHES = """
 SELECT transaction_id FROM read_mpesa_transactions.transactions
 WHERE member_id = %s ORDER BY position
 """
+_PAYOUTS = """
+SELECT payout_id FROM read_payouts.payouts WHERE member_id = %s ORDER BY position
+"""
 _RECEIPTS = """
 SELECT receipt_id FROM read_mpesa_transactions.receipts WHERE member_id = %s ORDER BY position
 """
 _UNDER_WAY = """
 SELECT
     (SELECT count(*) FROM read_mpesa_transactions.transactions
-     WHERE member_id = %(member_id)s AND status IN ('requested', 'sent', 'accepted')),
+     WHERE member_id = %(member_id)s AND status IN ('requested', 'sent', 'accepted'))
+    + (SELECT count(*) FROM read_payouts.payouts
+       WHERE member_id = %(member_id)s AND status NOT IN ('succeeded', 'failed')),
     (SELECT count(*) FROM intake.callbacks
      WHERE subject_id = ANY(%(push_ids)s) AND state = 'waiting')
 """
@@ -114,12 +146,16 @@ class PersonalData:
         """The pushes that asked this member."""
         return self._ids(_PUSHES)
 
+    def payouts(self) -> list[UUID]:
+        """The payouts to this member."""
+        return self._ids(_PAYOUTS)
+
     def receipts(self) -> list[UUID]:
         """The receipts of the money this member paid."""
         return self._ids(_RECEIPTS)
 
     def under_way(self) -> tuple[int, int]:
-        """How many pushes wait for an answer, and how many callbacks to be taken in."""
+        """How many pushes and payouts wait for an answer, and how many callbacks to be read."""
         with self._pool.connection() as connection:
             row = connection.execute(_UNDER_WAY, self._parameters()).fetchone()
         assert row is not None
@@ -150,10 +186,10 @@ class PersonalData:
         return found
 
     def callbacks(self) -> list[dict[str, object]]:
-        """What Safaricom told about this member's pushes, counted."""
+        """What Safaricom told about this member's pushes and payouts, counted."""
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=dict_row)
-            return cursor.execute(_CALLBACKS, (self.pushes(),)).fetchall()
+            return cursor.execute(_CALLBACKS, (self._told_about(),)).fetchall()
 
     def history(self, streams: list[UUID]) -> list[HistoryRow]:
         """The events of these streams, in the order of the log."""
@@ -181,5 +217,12 @@ class PersonalData:
             rows = connection.execute(statement, (self._member_id,)).fetchall()
         return [row[0] for row in rows]
 
+    def _told_about(self) -> list[UUID]:
+        return self.pushes() + self.payouts()
+
     def _parameters(self) -> dict[str, object]:
-        return {"member_id": self._member_id, "push_ids": self.pushes()}
+        return {
+            "member_id": self._member_id,
+            "push_ids": self._told_about(),
+            "receipt_ids": self.receipts(),
+        }

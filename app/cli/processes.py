@@ -18,7 +18,7 @@ from gunicorn.glogging import Logger
 
 from app.factory import create_app
 from app.wiring import Services
-from consumers.mpesa.due_pushes import DuePushes
+from consumers.mpesa.due_requests import forget_old_claims
 from infra.ending import once, when_asked_to_end
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
@@ -83,16 +83,21 @@ def send() -> None:
 
 @send.command()
 def mpesa() -> None:
-    """Send due M-Pesa requests to Safaricom.
+    """Send due M-Pesa requests to Safaricom: pushes and payouts.
 
     Example: daystar send mpesa
     """
-    _run("send-mpesa", lambda services: [services.push_sender().run])
+    _run(
+        "send-mpesa",
+        lambda services: [services.push_sender().run, services.payout_sender().run],
+    )
 
 
 @click.command()
 def schedule() -> None:
-    """Watch what waits: unanswered pushes, loans each morning, and what has expired.
+    """Watch what waits: unanswered pushes and payouts, loans each morning, what was not told.
+
+    Each hour it pulls what was paid, and it holds imported statements against our books.
 
     Example: daystar schedule
     """
@@ -100,7 +105,9 @@ def schedule() -> None:
     def loops(services: Services) -> list[Callable[[threading.Event], None]]:
         return [
             services.push_watch().run,
+            services.payout_watch().run,
             services.daily_round().run,
+            services.reconciliation_round().run,
             partial(_keep_house, services),
         ]
 
@@ -173,7 +180,8 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
-            claims=DuePushes(services.pool).forget_old_claims(),
+            statements=services.statements.forget_persons(days=retention.statement_days),
+            claims=forget_old_claims(services.pool),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return

@@ -9,7 +9,9 @@ import psycopg
 
 from app.cli.administration import administrator
 from app.wiring import bring_forward, database_urls, running_database
-from domain.mpesa.handlers import LIVE_PHONE
+from domain.mpesa.keys import LIVE_PHONE
+from domain.mpesa.payout_sending import DoubtPayoutAfterRestore
+from domain.mpesa.payouts import OPEN_PAYOUT
 from domain.mpesa.sending import DoubtAfterRestore
 from infra import clock
 from infra.event_store.dispatch import dispatch
@@ -18,7 +20,7 @@ from infra.settings import Settings, read_settings
 from projections.installation import remake_read_models_beyond
 from projections.read_models import READ_MODELS
 
-_SELECT_OPEN_PUSHES = "SELECT stream_id FROM event_store.keys WHERE scope = %s"
+_SELECT_OPEN = "SELECT stream_id FROM event_store.keys WHERE scope = %s"
 
 
 @click.command()
@@ -33,8 +35,8 @@ def restored(*, beyond: int, yes: bool) -> None:
     """Make a database that was restored from a backup fit to work again. Nothing may run on it.
 
     Begins a new epoch of the log, so that no position that was lost is given out again; empties
-    read models that know more than the log; leaves payment requests in doubt that may have been
-    sent since the backup, so that no member is asked twice.
+    read models that know more than the log; leaves payment requests and payouts in doubt that may
+    have been sent since the backup, so that no member is asked, or paid, twice.
 
     Example: daystar restored
     """
@@ -45,8 +47,10 @@ def restored(*, beyond: int, yes: bool) -> None:
         if not yes:
             click.confirm("Was this database just restored from a backup?", abort=True)
         _begin_again(settings, head, beyond=beyond)
-        doubted = _doubt_open_pushes()
-    click.echo(f"{doubted} payment requests are in doubt: they may have been sent since")
+        pushes = _doubt_open(LIVE_PHONE, DoubtAfterRestore)
+        payouts = _doubt_open(OPEN_PAYOUT, DoubtPayoutAfterRestore)
+    click.echo(f"{pushes} payment requests are in doubt: they may have been sent since")
+    click.echo(f"{payouts} payouts are in doubt: they may have been sent since")
     click.echo("What happened after the backup is not in the log. README, Restore: what to do now.")
 
 
@@ -69,12 +73,12 @@ def _begin_again(settings: Settings, head: Head, *, beyond: int) -> None:
         click.echo(f"read model {name} knew more than the log: it will be filled anew")
 
 
-def _doubt_open_pushes() -> int:
-    """A push that waits holds its phone's key; whoever holds none has been settled."""
+def _doubt_open(scope: str, doubt: type[DoubtAfterRestore | DoubtPayoutAfterRestore]) -> int:
+    """A push or payout that is not settled holds a key; whoever holds none has been."""
     with administrator() as (services, cause):
         with services.pool.connection() as connection:
-            rows = connection.execute(_SELECT_OPEN_PUSHES, (LIVE_PHONE,)).fetchall()
-        pushes: list[UUID] = [row[0] for row in rows]
+            rows = connection.execute(_SELECT_OPEN, (scope,)).fetchall()
+        streams: list[UUID] = [row[0] for row in rows]
         return sum(
-            dispatch(services.store, DoubtAfterRestore(push, clock.now()), cause) for push in pushes
+            dispatch(services.store, doubt(stream, clock.now()), cause) for stream in streams
         )

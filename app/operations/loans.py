@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, g
-from marshmallow import ValidationError, fields, validate, validates
+from marshmallow import ValidationError, fields, validate, validates, validates_schema
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
 from app.fields import Amount, QueryArguments, Shillings, StrictSchema, Text
 from app.idempotent import cause, key_optional, run_once
+from app.operations.refunds import paying_short_code
 from domain.api_keys.api_key import Permission
 from domain.contributions.rules import PaymentMethod
 from domain.dates import business_day
@@ -22,6 +23,8 @@ from domain.loans.commands import (
     ChargeFee,
     DeclineLoan,
     DisburseLoan,
+    PayOut,
+    PayOutLoan,
     RecordRepayment,
     RestructureLoan,
     ReverseRepayment,
@@ -40,6 +43,7 @@ from domain.loans.terms import TERM_MONTHS_MAX, Component
 from domain.money import text_from_cents
 from infra import clock
 from infra.event_store.unit_of_work import UnitOfWork
+from infra.mpesa.payout_settings import DisburseBy
 from infra.numbers import next_loan_number
 
 blueprint = Blueprint("loans", __name__, url_prefix="/daystar/v1", description="Lending.")
@@ -65,9 +69,16 @@ class ApplicationBody(StrictSchema):
 
 
 class ApprovalBody(StrictSchema):
-    """Granted, or less of it where an amount is given."""
+    """Granted, or less of it where an amount is given; and how it is to be paid out."""
 
     amount = Amount()
+    disburse_by = fields.Enum(
+        DisburseBy,
+        by_value=True,
+        metadata={
+            "description": "By M-Pesa, at once, or at the counter; else as the house is set."
+        },
+    )
 
 
 class LoanReasonBody(StrictSchema):
@@ -77,18 +88,36 @@ class LoanReasonBody(StrictSchema):
 
 
 class DisbursementBody(StrictSchema):
-    """How the money went out. The first instalment is due a month later, or on the day given."""
+    """How the money went out; `mpesa` sends it. The first instalment is due a month later, or then.
+
+    What goes by M-Pesa has its reference and its day from there.
+    """
 
     payment_method = fields.String(
-        required=True, validate=validate.OneOf(DISBURSEMENT_METHODS), metadata={"example": "bank"}
+        required=True,
+        validate=validate.OneOf([*DISBURSEMENT_METHODS, str(PaymentMethod.MPESA)]),
+        metadata={"example": "bank"},
     )
     payment_reference = Text(
-        required=True,
         validate=validate.Length(1, REFERENCE_LENGTH_MAX),
         metadata={"example": "FT26/101"},
     )
     disbursement_date = fields.Date()
     first_due_date = fields.Date()
+
+    @validates_schema
+    def told_by_who_pays(self, data: dict[str, Any], **_: Any) -> None:
+        """What we pay by hand we can prove; what M-Pesa pays, M-Pesa tells."""
+        by_mpesa = data["payment_method"] == PaymentMethod.MPESA
+        if by_mpesa == ("payment_reference" in data):
+            raise ValidationError(
+                "M-Pesa gives its own reference."
+                if by_mpesa
+                else "Missing data for required field.",
+                "payment_reference",
+            )
+        if by_mpesa and "disbursement_date" in data:
+            raise ValidationError("It is the day on which M-Pesa pays.", "disbursement_date")
 
 
 class RepaymentBody(StrictSchema):
@@ -135,6 +164,11 @@ class LoanStandingAnswer(StrictSchema):
     status = fields.Enum(LoanStatus, by_value=True, required=True)
     amount = Shillings(required=True)
     balance = Shillings(required=True)
+    payout_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The M-Pesa payout of it that is under way."},
+    )
 
 
 class RepaymentRecordedAnswer(LoanStandingAnswer):
@@ -202,9 +236,20 @@ def apply_for_loan(body: dict[str, Any]) -> Response:
 @blueprint.response(200, LoanStandingAnswer)
 @key_optional
 def approve_loan(body: dict[str, Any], loan_id: UUID) -> Response:
-    """Grant a loan: not one's own, not one that one entered, and within one's band."""
-    today = business_day(clock.now())
-    return _changed(ApproveLoan(loan_id, g.caller.principal_id, body.get("amount"), today))
+    """Grant a loan: not one's own, not one that one entered, and within one's band.
+
+    By M-Pesa it is paid out at once.
+    """
+    now = clock.now()
+    by_mpesa = body.get("disburse_by", services().settings.payouts.disburse_by) == DisburseBy.MPESA
+    command = ApproveLoan(
+        loan_id=loan_id,
+        principal_id=g.caller.principal_id,
+        amount_cents=body.get("amount"),
+        today=business_day(now),
+        pay_out=PayOut(paying_short_code(), now) if by_mpesa else None,
+    )
+    return _changed(command)
 
 
 @blueprint.route("/loans/<uuid:loan_id>/refusal", methods=["POST"])
@@ -223,8 +268,13 @@ def decline_loan(body: dict[str, Any], loan_id: UUID) -> Response:
 @blueprint.arguments(DisbursementBody())
 @blueprint.response(200, LoanStandingAnswer)
 def disburse_loan(body: dict[str, Any], loan_id: UUID) -> Response:
-    """Pay an approved loan out, once."""
-    today = business_day(clock.now())
+    """Pay an approved loan out, once: record how it was paid, or send it by M-Pesa."""
+    now = clock.now()
+    today = business_day(now)
+    if body["payment_method"] == PaymentMethod.MPESA:
+        pay_out = PayOut(paying_short_code(), now)
+        first_due_on = body.get("first_due_date")
+        return _changed(PayOutLoan(loan_id, g.caller.principal_id, first_due_on, pay_out))
     command = DisburseLoan(
         loan_id=loan_id,
         payment_method=body["payment_method"],
@@ -357,4 +407,5 @@ def _answer(loan: Loan) -> dict[str, Any]:
         "status": loan.status,
         "amount": text_from_cents(loan.amount_cents),
         "balance": text_from_cents(loan.owed_cents),
+        "payout_id": loan.payout["id"] if loan.payout else None,
     }

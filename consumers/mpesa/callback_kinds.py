@@ -1,16 +1,16 @@
 """The kinds of callbacks: how each is read into a command, and what its decision begins with.
 
 `daystar intake` decides many callbacks in one append; what their decisions begin with is loaded for
-all of them at once, in two rounds: the second may depend on what the first has brought.
+all of them at once, in three rounds: the later ones may depend on what the earlier have brought.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 from uuid import UUID
 
+from consumers.mpesa.callback_kind import CallbackKind
+from consumers.mpesa.payout_callbacks import PAYOUT_CALLBACK_KINDS
 from domain.identities import account_id, receipt_id
 from domain.mpesa.commands import RecordPushResult
 from domain.mpesa.stk_push import Push
@@ -18,15 +18,6 @@ from domain.store import AggregateStore
 from infra import clock
 from infra.callbacks import StoredCallback
 from infra.mpesa.callbacks import read_stk_callback
-
-
-@dataclass(frozen=True)
-class CallbackKind:
-    """One kind. `read` raises UnreadableCallback; the command's handler answers an Outcome."""
-
-    read: Callable[[StoredCallback], Any]
-    streams: Callable[[Any], Iterable[UUID]]
-    further_streams: Callable[[Any, AggregateStore], Iterable[UUID]]
 
 
 def _read_push_result(callback: StoredCallback) -> RecordPushResult:
@@ -60,4 +51,5 @@ def _member_of_push(command: RecordPushResult, store: AggregateStore) -> list[UU
 
 CALLBACK_KINDS: Mapping[str, CallbackKind] = {
     "stk": CallbackKind(_read_push_result, _push_and_receipt, _member_of_push),
+    **PAYOUT_CALLBACK_KINDS,
 }

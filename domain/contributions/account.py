@@ -12,7 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from domain.aggregate import Aggregate, Created, Event, event
-from domain.contributions.errors import AlreadyReversed, BalanceTooLow, ContributionNotFound
+from domain.contributions.errors import (
+    AlreadyReversed,
+    BalanceTooLow,
+    BalanceTooLowToRefund,
+    ContributionNotFound,
+)
 from domain.contributions.rules import ContributionType
 
 
@@ -21,7 +26,7 @@ class MemberAccount(Aggregate):
 
     TOPIC = "account"
     SNAPSHOT_EVERY = 100
-    SNAPSHOT_VERSION = 2
+    SNAPSHOT_VERSION = 3
 
     class Opened(Created):
         """The account exists; its balances are zero."""
@@ -62,6 +67,46 @@ class MemberAccount(Aggregate):
         balance_cents: int
         contributed_cents: int
 
+    class RefundHeld(Event):
+        """Money is on its way back to the member: it is no longer in the balance."""
+
+        TOPIC = "account.refund-held"
+
+        refund_id: str
+        member_id: str
+        contribution_type: str
+        amount_cents: int
+        held_on: str
+        balance_cents: int
+        contributed_cents: int
+
+    class RefundPaid(Event):
+        """It reached the member."""
+
+        TOPIC = "account.refund-paid"
+
+        refund_id: str
+        member_id: str
+        contribution_type: str
+        amount_cents: int
+        payment_method: str
+        payment_reference: str
+        paid_on: str
+
+    class RefundReturned(Event):
+        """It did not reach the member, and is in the balance again."""
+
+        TOPIC = "account.refund-returned"
+
+        refund_id: str
+        member_id: str
+        contribution_type: str
+        amount_cents: int
+        reason: str
+        returned_on: str
+        balance_cents: int
+        contributed_cents: int
+
     class Closed(Event):
         """The member left; no money of theirs is here, and none comes in any more."""
 
@@ -77,6 +122,7 @@ class MemberAccount(Aggregate):
         self.balances_cents = {str(kind): 0 for kind in ContributionType}
         self.contributed_cents = 0
         self.contributions: dict[str, dict[str, Any]] = {}
+        self.refunds: dict[str, dict[str, Any]] = {}
         self.is_closed = False
 
     def receive(
@@ -187,5 +233,111 @@ class MemberAccount(Aggregate):
         contributed_cents: int,
     ) -> None:
         self.contributions[contribution_id]["reversed"] = True
+        self.balances_cents[contribution_type] = balance_cents
+        self.contributed_cents = contributed_cents
+
+    @property
+    def is_refunding(self) -> bool:
+        """Whether money is on its way back to the member."""
+        return any(refund["state"] == "held" for refund in self.refunds.values())
+
+    def hold_refund(
+        self, *, refund_id: str, contribution_type: str, amount_cents: int, on: date
+    ) -> None:
+        """Take money out of the balance, to be paid back. Raises BalanceTooLowToRefund."""
+        assert amount_cents > 0, "a refund is above zero"
+        balance_cents = self.balances_cents[contribution_type] - amount_cents
+        if balance_cents < 0:
+            raise BalanceTooLowToRefund(balance_cents=self.balances_cents[contribution_type])
+        self._refund_held(
+            refund_id=refund_id,
+            member_id=self.member_id,
+            contribution_type=contribution_type,
+            amount_cents=amount_cents,
+            held_on=on.isoformat(),
+            balance_cents=balance_cents,
+            contributed_cents=self.contributed_cents - amount_cents,
+        )
+
+    @event(RefundHeld)
+    def _refund_held(
+        self,
+        *,
+        refund_id: str,
+        member_id: str,
+        contribution_type: str,
+        amount_cents: int,
+        held_on: str,
+        balance_cents: int,
+        contributed_cents: int,
+    ) -> None:
+        self.refunds[refund_id] = {
+            "type": contribution_type,
+            "amount_cents": amount_cents,
+            "state": "held",
+        }
+        self.balances_cents[contribution_type] = balance_cents
+        self.contributed_cents = contributed_cents
+
+    def pay_refund(
+        self, *, refund_id: str, payment_method: str, payment_reference: str, on: date
+    ) -> None:
+        """Note that it reached the member."""
+        refund = self.refunds[refund_id]
+        assert refund["state"] == "held", "only what was taken out of the balance is paid"
+        self._refund_paid(
+            refund_id=refund_id,
+            member_id=self.member_id,
+            contribution_type=refund["type"],
+            amount_cents=refund["amount_cents"],
+            payment_method=payment_method,
+            payment_reference=payment_reference,
+            paid_on=on.isoformat(),
+        )
+
+    @event(RefundPaid)
+    def _refund_paid(
+        self,
+        *,
+        refund_id: str,
+        member_id: str,
+        contribution_type: str,
+        amount_cents: int,
+        payment_method: str,
+        payment_reference: str,
+        paid_on: str,
+    ) -> None:
+        self.refunds[refund_id]["state"] = "paid"
+
+    def return_refund(self, *, refund_id: str, reason: str, on: date) -> None:
+        """Put it back into the balance it came from."""
+        refund = self.refunds[refund_id]
+        assert refund["state"] != "returned", "money comes back once"
+        assert not self.is_closed, "who has left has no balance"
+        self._refund_returned(
+            refund_id=refund_id,
+            member_id=self.member_id,
+            contribution_type=refund["type"],
+            amount_cents=refund["amount_cents"],
+            reason=reason,
+            returned_on=on.isoformat(),
+            balance_cents=self.balances_cents[refund["type"]] + refund["amount_cents"],
+            contributed_cents=self.contributed_cents + refund["amount_cents"],
+        )
+
+    @event(RefundReturned)
+    def _refund_returned(
+        self,
+        *,
+        refund_id: str,
+        member_id: str,
+        contribution_type: str,
+        amount_cents: int,
+        reason: str,
+        returned_on: str,
+        balance_cents: int,
+        contributed_cents: int,
+    ) -> None:
+        self.refunds[refund_id]["state"] = "returned"
         self.balances_cents[contribution_type] = balance_cents
         self.contributed_cents = contributed_cents

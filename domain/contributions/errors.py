@@ -45,6 +45,42 @@ class OpeningBalanceAlreadyRecorded(BrokenRule):
 
 
 class BelongsToRepayment(BrokenRule):
-    """This contribution is the surplus of a loan repayment; reverse the repayment instead."""
+    """This contribution came with a loan's repayment or payout, and is undone only with that."""
 
     code = "belongs_to_repayment"
+
+
+class BalanceTooLowToRefund(BrokenRule):
+    """The member's balance is lower than what is to be refunded."""
+
+    code = "balance_too_low_to_refund"
+
+    def __init__(self, *, balance_cents: int) -> None:
+        super().__init__(f"The member's balance is {spoken(balance_cents)}: no more is refunded.")
+
+
+class RefundNotFound(NotFound):
+    """There is no refund with this id."""
+
+    code = "refund_not_found"
+
+
+class RefundNotProposed(BrokenRule):
+    """Only a refund that is proposed can be decided."""
+
+    code = "refund_not_proposed"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"Only a proposed refund can be decided; this one is {state}.")
+
+
+class LoansBeforeRefund(BrokenRule):
+    """The member has a loan that is asked for, granted or owed: it is cleared before a refund."""
+
+    code = "loans_before_refund"
+
+
+class RefundReferenceUsed(BrokenRule):
+    """A refund to this member with the same payment reference is already recorded."""
+
+    code = "payment_reference_already_used"

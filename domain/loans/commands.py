@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,13 +38,32 @@ class ApplyForLoan:
 
 
 @dataclass(frozen=True)
+class PayOut:
+    """By M-Pesa, from this short code, at once."""
+
+    short_code: str
+    now: datetime
+
+
+@dataclass(frozen=True)
 class ApproveLoan:
-    """Grant a loan, or less than was asked for."""
+    """Grant a loan, or less than was asked for; and pay it out, where it says how."""
 
     loan_id: UUID
     principal_id: str
     amount_cents: int | None
     today: date
+    pay_out: PayOut | None = None
+
+
+@dataclass(frozen=True)
+class PayOutLoan:
+    """Pay an approved loan out, or the rest of it, by M-Pesa."""
+
+    loan_id: UUID
+    principal_id: str
+    first_due_on: date | None
+    pay_out: PayOut
 
 
 @dataclass(frozen=True)

@@ -73,21 +73,6 @@ class ApproverIsApplicant(BrokenRule):
     code = "approver_is_applicant"
 
 
-class NotAnApprover(BrokenRule):
-    """Loans are decided by persons with the role of an approver."""
-
-    code = "not_an_approver"
-
-
-class BeyondApprovalLimit(BrokenRule):
-    """The amount is beyond what this principal may approve."""
-
-    code = "beyond_approval_limit"
-
-    def __init__(self, *, limit_cents: int) -> None:
-        super().__init__(f"This principal may approve up to {spoken(limit_cents)}.")
-
-
 class ApprovedAmountTooHigh(BrokenRule):
     """No more can be approved than was applied for."""
 
@@ -101,6 +86,24 @@ class NotApproved(BrokenRule):
 
     def __init__(self, status: str) -> None:
         super().__init__(f"Only an approved loan can be paid out, once; this loan is {status}.")
+
+
+class PayoutUnderWay(BrokenRule):
+    """This loan is being paid out by M-Pesa; wait for what becomes of it."""
+
+    code = "payout_under_way"
+
+
+class PayoutUnderReview(BrokenRule):
+    """It is under review whether an earlier payout of this loan was paid: settle that first."""
+
+    code = "payout_under_review"
+
+
+class TooLittleByMpesa(BrokenRule):
+    """M-Pesa pays out no less than KES 10; pay this at the counter."""
+
+    code = "too_little_by_mpesa"
 
 
 class LoanNotOpen(BrokenRule):

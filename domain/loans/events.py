@@ -56,10 +56,63 @@ class Declined(Event):
     declined_on: str
 
 
+class PayoutStarted(Event):
+    """It is being paid out by M-Pesa, in `parts_cents` from here on; this payout is the first.
+
+    `rest_cents` are what M-Pesa cannot move of it: they go to the deposits once all is paid.
+    """
+
+    TOPIC = "loan.payout-started"
+
+    member_id: str
+    payout_id: str
+    number: int
+    amount_cents: int
+    parts_cents: list[int]
+    rest_cents: int
+    paid_out_cents: int
+    requested_by: str
+    first_due_on: str
+    started_on: str
+
+
+class PartPaid(Event):
+    """A payout of it has reached the member; `paid_out_cents` is all that has so far."""
+
+    TOPIC = "loan.part-paid"
+
+    member_id: str
+    payout_id: str
+    amount_cents: int
+    payment_reference: str
+    paid_on: str
+    paid_out_cents: int
+    unpaid_cents: int
+
+
+class PayoutFailed(Event):
+    """A payout of it did not reach the member: the loan waits to be paid out, or for the rest."""
+
+    TOPIC = "loan.payout-failed"
+
+    member_id: str
+    payout_id: str
+    amount_cents: int
+    reason: str
+    failed_on: str
+    paid_out_cents: int
+    unpaid_cents: int
+
+
 class Disbursed(Event):
-    """The money went out, less what was kept back for fees and insurance."""
+    """The money went out, less what was kept back for fees and insurance.
+
+    Of what went out, `paid_by_mpesa_cents` did by payouts, whatever way the last of it went, and
+    `to_deposits_cents` are the cents that M-Pesa could not move.
+    """
 
     TOPIC = "loan.disbursed"
+    class_version = 2
 
     member_id: str
     amount_cents: int
@@ -70,6 +123,14 @@ class Disbursed(Event):
     instalment_cents: int
     ends_on: str
     after: dict[str, Any]
+    paid_by_mpesa_cents: int
+    to_deposits_cents: int
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """The first loans were paid out at the counter and through the bank only."""
+        state["paid_by_mpesa_cents"] = 0
+        state["to_deposits_cents"] = 0
 
 
 class TakenOver(Created):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 from uuid import UUID
 
 from domain.contributions.handlers import account_of
@@ -24,18 +23,18 @@ from domain.loans.commands import (
 from domain.loans.eligibility import check_eligible, check_limits
 from domain.loans.errors import (
     ApproverIsApplicant,
-    BeyondApprovalLimit,
     LoanNumberTaken,
     LoanProductNotFound,
-    NotAnApprover,
 )
+from domain.loans.first_due import check_first_due
 from domain.loans.loan import Loan
 from domain.loans.lookup import LOAN_OF_MEMBER, loan_of, loans_of
+from domain.loans.payouts import check_no_part_under_review, start_payouts
 from domain.loans.product import LoanProduct
 from domain.loans.schedule import months_after
 from domain.loans.terms import TERM_MONTHS_MAX, LoanTerms
 from domain.members.handlers import member_of
-from domain.principals.principal import Principal, PrincipalKind, Role
+from domain.principals.deciding import check_may_decide
 from domain.store import AggregateStore, Key
 from domain.words import one_line
 
@@ -46,7 +45,6 @@ DISBURSEMENT_METHODS = ("cash", "bank", "cheque")
 REFERENCE_LENGTH_MAX = 40
 REASON_LENGTH_MAX = 200
 PURPOSE_LENGTH_MAX = 200
-FIRST_DUE_DAYS_MAX = 92
 FEE_DUE_DAYS_MAX = 366
 _PRODUCT_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}", re.ASCII)
 
@@ -116,13 +114,22 @@ def apply_for_loan(command: ApplyForLoan, store: AggregateStore) -> Loan:
 
 
 def approve_loan(command: ApproveLoan, store: AggregateStore) -> Loan:
-    """Grant an application, by another person within their band."""
+    """Grant an application, by another person within their band; and begin to pay it out."""
     loan = loan_of(command.loan_id, store)
     amount_cents = command.amount_cents or loan.amount_cents
     _check_may_decide(loan, command.principal_id, amount_cents, store)
     member_of(UUID(loan.member_id), store).check_active()
     check_limits(loan.terms, amount_cents=amount_cents, term_months=loan.term_months)
     loan.approve(approved_by=command.principal_id, amount_cents=amount_cents, on=command.today)
+    if command.pay_out is not None:
+        start_payouts(
+            loan,
+            short_code=command.pay_out.short_code,
+            requested_by=command.principal_id,
+            first_due_on=None,
+            now=command.pay_out.now,
+            store=store,
+        )
     store.save(loan)
     return loan
 
@@ -138,7 +145,7 @@ def decline_loan(command: DeclineLoan, store: AggregateStore) -> Loan:
 
 
 def disburse_loan(command: DisburseLoan, store: AggregateStore) -> Loan:
-    """Pay an approved loan out at the counter or through the bank."""
+    """Pay an approved loan out at the counter or through the bank: all of it, or the rest."""
     if command.payment_method not in DISBURSEMENT_METHODS:
         methods = ", ".join(DISBURSEMENT_METHODS)
         raise InvalidInput("payment_method", f"Give one of: {methods}.")
@@ -146,8 +153,9 @@ def disburse_loan(command: DisburseLoan, store: AggregateStore) -> Loan:
     day = checked_value_day(command.disbursed_on, today=command.today, field="disbursement_date")
     loan = loan_of(command.loan_id, store)
     first_due_on = command.first_due_on or months_after(day, 1)
-    _check_first_due(first_due_on, day)
+    check_first_due(first_due_on, day)
     member_of(UUID(loan.member_id), store).check_active()
+    check_no_part_under_review(loan, store)
     loan.disburse(
         payment_method=command.payment_method,
         payment_reference=reference,
@@ -184,7 +192,7 @@ def restructure_loan(command: RestructureLoan, store: AggregateStore) -> Loan:
     loan = loan_of(command.loan_id, store)
     _check_may_decide(loan, command.principal_id, loan.balance_cents, store)
     first_due_on = command.first_due_on or months_after(command.today, 1)
-    _check_first_due(first_due_on, command.today)
+    check_first_due(first_due_on, command.today)
     plain = loan.plain_terms | {"principal_grace_months": 0}
     if command.rate_percent is not None:
         plain |= {"rate_percent": command.rate_percent}
@@ -229,21 +237,11 @@ def payment_reference(text: str) -> str:
 def _check_may_decide(
     loan: Loan, principal_id: str, amount_cents: int, store: AggregateStore
 ) -> None:
-    principal = store.find(Principal, UUID(principal_id))
-    if (
-        principal is None
-        or principal.kind != PrincipalKind.PERSON
-        or not {Role.APPROVER, Role.ADMINISTRATOR} & set(principal.roles)
-    ):
-        raise NotAnApprover
-    if principal_id == loan.applied_by or principal.member_id == loan.member_id:
-        raise ApproverIsApplicant
-    if amount_cents > principal.approval_limit_cents:
-        raise BeyondApprovalLimit(limit_cents=principal.approval_limit_cents)
-
-
-def _check_first_due(first_due_on: date, start: date) -> None:
-    if not 0 < (first_due_on - start).days <= FIRST_DUE_DAYS_MAX:
-        raise InvalidInput(
-            "first_due_date", f"The first instalment is due within {FIRST_DUE_DAYS_MAX} days."
-        )
+    check_may_decide(
+        principal_id,
+        asked_by=loan.applied_by,
+        member_id=loan.member_id,
+        amount_cents=amount_cents,
+        store=store,
+        their_own=ApproverIsApplicant,
+    )

@@ -24,6 +24,7 @@ from domain.loans.errors import (
     NotApproved,
     NothingToRestructure,
     NotPending,
+    PayoutUnderWay,
     RecoveryTooHigh,
     RepaymentAlreadyReversed,
     RepaymentBeforeDisbursement,
@@ -34,6 +35,7 @@ from domain.loans.errors import (
 from domain.loans.schedule import rounded, schedule
 from domain.loans.standing import Entry, Line, Parts, Quote
 from domain.loans.terms import PERCENT, LoanTerms
+from domain.money import CENTS_PER_SHILLING
 
 DUE_SOON_DAYS = 3
 PENALTIES_AT_ONCE_MAX = 200
@@ -64,6 +66,9 @@ class Loan(LoanBooks):
     Applied = events.Applied
     Approved = events.Approved
     Declined = events.Declined
+    PayoutStarted = events.PayoutStarted
+    PartPaid = events.PartPaid
+    PayoutFailed = events.PayoutFailed
     Disbursed = events.Disbursed
     TakenOver = events.TakenOver
     RepaymentReceived = events.RepaymentReceived
@@ -113,6 +118,11 @@ class Loan(LoanBooks):
         self.due_soon_told = 0
         self.recoverable_cents = 0
         self.taken_over_on = taken_over_on
+        self.approved_by = ""
+        self.payout: dict[str, Any] | None = None  # the one under way
+        self.payouts_begun = 0
+        self.paid_out_cents = 0
+        self.first_due_on = ""
         self.restructured_on = ""
         if after is not None:
             self.status = LoanStatus.ACTIVE
@@ -153,9 +163,10 @@ class Loan(LoanBooks):
         )
 
     @event(Approved)
-    def _approved(self, *, amount_cents: int) -> None:
+    def _approved(self, *, amount_cents: int, approved_by: str) -> None:
         self.status = LoanStatus.APPROVED
         self.amount_cents = amount_cents
+        self.approved_by = approved_by
 
     def decline(self, *, declined_by: str, reason: str, on: date) -> None:
         """Refuse it. Raises NotPending."""
@@ -172,15 +183,122 @@ class Loan(LoanBooks):
     def _declined(self) -> None:
         self.status = LoanStatus.DECLINED
 
-    def disburse(
-        self, *, payment_method: str, payment_reference: str, on: date, first_due_on: date
-    ) -> None:
-        """Pay it out, once. Raises NotApproved."""
+    @property
+    def kept_back_cents(self) -> int:
+        """What of the loan is not paid out, for fees and insurance."""
+        return rounded(self.amount_cents * self.terms.upfront_percent * PERCENT)
+
+    @property
+    def unpaid_cents(self) -> int:
+        """What of the loan is still to be paid out."""
+        return self.amount_cents - self.kept_back_cents - self.paid_out_cents
+
+    def check_payable(self) -> None:
+        """Whether it, or the rest of it, may be paid out. Raises NotApproved, PayoutUnderWay."""
         if self.status != LoanStatus.APPROVED:
             raise NotApproved(self.status)
-        terms = self.terms
+        if self.payout is not None:
+            raise PayoutUnderWay
+
+    def start_payout(
+        self,
+        *,
+        payout_id: str,
+        parts_cents: list[int],
+        requested_by: str,
+        first_due_on: str,
+        on: date,
+    ) -> None:
+        """Let no other way of paying it out be taken. Raises NotApproved, PayoutUnderWay."""
+        self.check_payable()
+        rest_cents = self.unpaid_cents - sum(parts_cents)
+        assert 0 <= rest_cents < CENTS_PER_SHILLING, "all of it is paid, but for the cents"
+        self.trigger_event(
+            self.PayoutStarted,
+            member_id=self.member_id,
+            payout_id=payout_id,
+            number=self.payouts_begun + 1,
+            amount_cents=parts_cents[0],
+            parts_cents=parts_cents,
+            rest_cents=rest_cents,
+            paid_out_cents=self.paid_out_cents,
+            requested_by=requested_by,
+            first_due_on=first_due_on,
+            started_on=on.isoformat(),
+        )
+
+    @event(PayoutStarted)
+    def _payout_started(
+        self, *, payout_id: str, number: int, amount_cents: int, first_due_on: str
+    ) -> None:
+        self.payout = {"id": payout_id, "amount_cents": amount_cents}
+        self.payouts_begun = number
+        self.first_due_on = first_due_on
+
+    def takes_part(self, *, payout_id: str, amount_cents: int) -> bool:
+        """Whether money that a payout brought the member is a part of this loan.
+
+        One that was said to have failed may have paid all the same: then, if the loan has not been
+        paid out otherwise.
+        """
+        if self.payout is not None:
+            return bool(self.payout["id"] == payout_id)
+        return self.status == LoanStatus.APPROVED and amount_cents <= self.unpaid_cents
+
+    def note_part_paid(
+        self, *, payout_id: str, amount_cents: int, payment_reference: str, on: date
+    ) -> None:
+        """Count what reached the member."""
+        assert self.takes_part(payout_id=payout_id, amount_cents=amount_cents)
+        self.trigger_event(
+            self.PartPaid,
+            member_id=self.member_id,
+            payout_id=payout_id,
+            amount_cents=amount_cents,
+            payment_reference=payment_reference,
+            paid_on=on.isoformat(),
+            paid_out_cents=self.paid_out_cents + amount_cents,
+            unpaid_cents=self.unpaid_cents - amount_cents,
+        )
+
+    @event(PartPaid)
+    def _part_paid(self, *, paid_out_cents: int) -> None:
+        self.payout = None
+        self.paid_out_cents = paid_out_cents
+
+    def note_payout_failed(self, *, payout_id: str, reason: str, on: date) -> bool:
+        """Wait to be paid out again. Answers whether this payout was the one under way."""
+        if self.payout is None or self.payout["id"] != payout_id:
+            return False
+        self.trigger_event(
+            self.PayoutFailed,
+            member_id=self.member_id,
+            payout_id=payout_id,
+            amount_cents=self.payout["amount_cents"],
+            reason=reason,
+            failed_on=on.isoformat(),
+            paid_out_cents=self.paid_out_cents,
+            unpaid_cents=self.unpaid_cents,
+        )
+        return True
+
+    @event(PayoutFailed)
+    def _payout_failed(self) -> None:
+        self.payout = None
+
+    def disburse(
+        self,
+        *,
+        payment_method: str,
+        payment_reference: str,
+        on: date,
+        first_due_on: date,
+        to_deposits_cents: int = 0,
+    ) -> None:
+        """Pay it out, or the last of it, once. Raises NotApproved, PayoutUnderWay."""
+        self.check_payable()
         instalments = schedule(
-            terms,
+            self.terms,
             principal_cents=self.amount_cents,
             term_months=self.term_months,
             disbursed_on=on,
@@ -191,13 +309,15 @@ class Loan(LoanBooks):
             self.Disbursed,
             member_id=self.member_id,
             amount_cents=self.amount_cents,
-            kept_back_cents=rounded(self.amount_cents * terms.upfront_percent * PERCENT),
+            kept_back_cents=self.kept_back_cents,
             payment_method=payment_method,
             payment_reference=payment_reference,
             disbursed_on=on.isoformat(),
             instalment_cents=instalments[0].total_cents,
             ends_on=instalments[-1].due_on.isoformat(),
             after=self.after(lines),
+            paid_by_mpesa_cents=self.paid_out_cents,
+            to_deposits_cents=to_deposits_cents,
         )
 
     @event(Disbursed)

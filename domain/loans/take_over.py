@@ -18,7 +18,8 @@ from domain.identities import loan_product_id
 from domain.loans import standing
 from domain.loans.commands import TakeOverLoan
 from domain.loans.errors import LoanNumberTaken, LoanProductNotFound
-from domain.loans.handlers import FIRST_DUE_DAYS_MAX, LOAN_NUMBER
+from domain.loans.first_due import FIRST_DUE_DAYS_MAX
+from domain.loans.handlers import LOAN_NUMBER
 from domain.loans.loan import Loan
 from domain.loans.lookup import LOAN_OF_MEMBER
 from domain.loans.product import LoanProduct

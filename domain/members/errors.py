@@ -84,3 +84,9 @@ class MemberHasNotExited(BrokenRule):
     """Only a member who has exited can be erased, or one without money where that is insisted."""
 
     code = "member_has_not_exited"
+
+
+class RefundOnItsWay(BrokenRule):
+    """A refund to this member is on its way; wait for what becomes of it."""
+
+    code = "refund_on_its_way"

@@ -25,6 +25,7 @@ from domain.members.errors import (
     MemberNumberTaken,
     MoneyStillHeld,
     NationalIdTaken,
+    RefundOnItsWay,
 )
 from domain.members.member import MEMBER_NUMBER, NATIONAL_ID, PHONE, Member
 from domain.phones import normalised_phone
@@ -152,4 +153,6 @@ def _account_holding_nothing(member: Member, store: AggregateStore) -> MemberAcc
     share_capital_cents = account.balances_cents[ContributionType.SHARE_CAPITAL]
     if deposits_cents or share_capital_cents:
         raise MoneyStillHeld(deposits_cents=deposits_cents, share_capital_cents=share_capital_cents)
+    if account.is_refunding:
+        raise RefundOnItsWay
     return account

@@ -7,6 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.contributions.rules import ContributionRules
+from domain.mpesa.account_numbers import AccountRules
+from domain.mpesa.payer import Payer
 from domain.mpesa.stk_push import PushPurpose
 
 
@@ -24,6 +26,17 @@ class RequestPush:
     now: datetime
     rules: ContributionRules
     loan_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class RetryPush:
+    """Ask again what came to nothing: the same member, phone, amount and purpose."""
+
+    push_id: UUID
+    retry_of: UUID
+    account_reference: str
+    now: datetime
+    rules: ContributionRules
 
 
 @dataclass(frozen=True)
@@ -49,3 +62,24 @@ class RecordQueryAnswer:
     result_code: str
     result_description: str
     now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToldReceipt:
+    """Money of which a channel tells, as it tells it. `account_number` is as the payer typed it."""
+
+    receipt_number: str
+    amount_cents: int
+    paid_at: datetime
+    channel: str
+    short_code: str | None
+    account_number: str | None
+    payer: Payer
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordReceipt(ToldReceipt):
+    """A paybill confirmation, a pull or a statement tells of money that reached us."""
+
+    rules: AccountRules

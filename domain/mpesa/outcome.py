@@ -17,6 +17,14 @@ class Outcome(StrEnum):
     RECEIPT_WITH_OTHER_AMOUNT = "receipt_known_with_another_amount"
     RECEIPT_BELOW_POSTED = "receipt_is_for_less_than_was_posted"
     SECOND_RECEIPT = "push_already_has_another_receipt"
+    NOTHING_LEARNT = "nothing_learnt"
+    OTHER_CONVERSATION = "conversation_id_does_not_match"
+    CONTRADICTS_PAYOUT = "contradicts_what_was_settled"
+    PAYOUT_UNDER_REVIEW = "payout_is_under_review"
+    PAYOUT_OF_OTHER_AMOUNT = "paid_another_amount"
+    RECEIPT_OF_ANOTHER_PAYOUT = "receipt_belongs_to_another_payout"
+    POSTED_APART = "receipt_and_push_were_each_posted"
+    OTHER_SHORT_CODE = "tells_of_another_short_code"
 
     @property
     def needs_a_person(self) -> bool:
@@ -32,5 +40,12 @@ _NEEDS_A_PERSON = frozenset(
         Outcome.RECEIPT_WITH_OTHER_AMOUNT,
         Outcome.RECEIPT_BELOW_POSTED,
         Outcome.SECOND_RECEIPT,
+        Outcome.OTHER_CONVERSATION,
+        Outcome.CONTRADICTS_PAYOUT,
+        Outcome.PAYOUT_UNDER_REVIEW,
+        Outcome.PAYOUT_OF_OTHER_AMOUNT,
+        Outcome.RECEIPT_OF_ANOTHER_PAYOUT,
+        Outcome.POSTED_APART,
+        Outcome.OTHER_SHORT_CODE,
     }
 )

@@ -26,6 +26,26 @@ class Payer:
         """The number's hash, however the number was told."""
         return phone_hash(self.phone) if self.phone else self.phone_sha256
 
+    @property
+    def hint(self) -> str | None:
+        """What a number that was not told in plain was told as."""
+        return None if self.phone else self.phone_sha256 or self.masked_phone
+
+    def may_be(self, phone: str | None) -> bool:
+        """Whether this may be whoever has the number: nothing that was told speaks against it."""
+        if phone is None:
+            return True
+        if self.phone_hash is not None:
+            return self.phone_hash == phone_hash(phone)
+        return self.masked_phone is None or _fits(phone, self.masked_phone)
+
+
+def _fits(phone: str, masked: str) -> bool:
+    """Whether the digits before and behind the mask are the number's."""
+    plain = "".join(masked.split()).lstrip("+")
+    before, _, rest = plain.partition("*")
+    return phone.startswith(before) and phone.endswith(rest.lstrip("*"))
+
 
 def phone_hash(phone: str) -> str:
     """The hash under which a paybill confirmation (v1) names a number, 254 and nine digits."""

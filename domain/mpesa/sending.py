@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.dates import text_from_moment
 from domain.mpesa.errors import PushNotFound
-from domain.mpesa.handlers import release_phone
+from domain.mpesa.keys import release_phone
 from domain.mpesa.stk_push import Push, PushState
 from domain.store import AggregateStore
 

@@ -53,12 +53,12 @@ class Push(Aggregate):
     TOPIC = "push"
 
     class Requested(Created):
-        """Somebody asked us to ask for money. `push_shillings` is what the phone will show."""
+        """Somebody asked for `push_shillings`: the `try_number`th time, after `retry_of`."""
 
         TOPIC = "push.requested"
         PERSONAL_FIELDS = ("phone",)
         KEY_OWNER_FIELD = "member_id"
-        class_version = 2
+        class_version = 3
 
         member_id: str
         phone: str
@@ -69,11 +69,19 @@ class Push(Aggregate):
         short_code: str
         requested_at: str
         loan_id: str | None
+        retry_of: str | None
+        try_number: int
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             """The first pushes asked for contributions only."""
             state["loan_id"] = None
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            """What failed was not asked again."""
+            state["retry_of"] = None
+            state["try_number"] = 1
 
     class Sent(Event):
         """We are about to hand the request to Safaricom. Written before the request leaves."""
@@ -199,6 +207,7 @@ class Push(Aggregate):
         short_code: str,
         requested_at: str,
         loan_id: str | None,
+        try_number: int,
     ) -> None:
         self.member_id = member_id
         self.phone: str | None = phone  # None once the member is erased
@@ -209,6 +218,8 @@ class Push(Aggregate):
         self.short_code = short_code
         self.requested_at = requested_at
         self.loan_id = loan_id
+        self.try_number = try_number
+        self.asked_at = requested_at
         self.state: str = PushState.REQUESTED
         self.attempts = 0
         self.definite_failure = False
@@ -242,6 +253,7 @@ class Push(Aggregate):
     def _sent(self, *, attempt: int, sent_at: str) -> None:
         self.state = PushState.SENT
         self.attempts = attempt
+        self.asked_at = sent_at
 
     def mark_not_sent(self, *, reason: str, retry_at: str) -> None:
         """Let it be sent again."""

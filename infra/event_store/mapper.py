@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -46,14 +47,13 @@ class EventMapper(Mapper[UUID]):
         kind = type(domain_event)
         state = {name: value for name, value in vars(domain_event).items() if name not in _IMPLIED}
         new_key = None
-        if any(state[field] is not None for field in kind.PERSONAL_FIELDS):
-            owner_id = key_owner(kind, state, domain_event.originator_id)
+        owner_id = key_owner(kind, state, domain_event.originator_id)
+        # A stream that is its own person has a key from the first, for what comes to be known.
+        begins = owner_id == domain_event.originator_id and isinstance(domain_event, Created)
+        personal = any(state[field] is not None for field in kind.PERSONAL_FIELDS)
+        if personal or (begins and kind.PERSONAL_FIELDS):
             key = made.get(owner_id)
-            if (
-                key is None
-                and owner_id == domain_event.originator_id
-                and isinstance(domain_event, Created)
-            ):
+            if key is None and begins:
                 key, new_key = self._keys.make(owner_id)
                 made[owner_id] = key
             key = key or self._keys.get(owner_id)
@@ -76,11 +76,29 @@ class EventMapper(Mapper[UUID]):
         return stored, new_key
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
+        return next(self.to_domain_events([stored_event]))
+
+    def to_domain_events(self, stored_events: Iterable[StoredEvent]) -> Iterator[Any]:
+        """Decode many; the keys of all the people in them are read in one round trip."""
+        decoded = [
+            (stored, upcast(stored.topic, orjson.loads(stored.state))) for stored in stored_events
+        ]
+        owners = {
+            key_owner(EVENTS[stored.topic], state, cast("UUID", stored.originator_id))
+            for stored, state in decoded
+            if EVENTS[stored.topic].PERSONAL_FIELDS
+        }
+        keys = self._keys.get_many(owners) if owners else {}
+        for stored, state in decoded:
+            yield self._event(stored, state, keys)
+
+    def _event(
+        self, stored_event: StoredEvent, state: dict[str, Any], keys: Mapping[UUID, AESGCM | None]
+    ) -> Any:
         stream_id = cast("UUID", stored_event.originator_id)
         kind = EVENTS[stored_event.topic]
-        state = upcast(stored_event.topic, orjson.loads(stored_event.state))
         if kind.PERSONAL_FIELDS:
-            key = self._keys.get(key_owner(kind, state, stream_id))
+            key = keys[key_owner(kind, state, stream_id)]
             open_fields(kind, state, stream_id=stream_id, key=key)
         if issubclass(kind, Created):
             state["originator_topic"] = stored_event.topic.partition(".")[0]

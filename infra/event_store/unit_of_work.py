@@ -37,7 +37,12 @@ FROM event_store.events e LEFT JOIN snapshot s USING (stream_id)
 WHERE e.stream_id = ANY(%(ids)s) AND e.stream_version > coalesce(s.stream_version, 0)
 ORDER BY 2, 3
 """
-_SELECT_KEY = "SELECT stream_id FROM event_store.keys WHERE scope = %s AND digest = %s LIMIT 100"
+_SELECT_KEYS = """
+SELECT w.number, k.stream_id
+FROM unnest(%s::text[], %s::bytea[]) WITH ORDINALITY AS w (scope, digest, number),
+     LATERAL (SELECT stream_id FROM event_store.keys
+              WHERE scope = w.scope AND digest = w.digest LIMIT 100) AS k
+"""
 _SELECT_UNIQUE_KEY = """
 SELECT 1 FROM event_store.keys WHERE scope = %s AND digest = %s AND is_unique
 """
@@ -93,6 +98,7 @@ class UnitOfWork:
     def __init__(self, store: EventStore, cause: Cause) -> None:
         self._store = store
         self._loaded: dict[UUID, Aggregate | None] = {}
+        self._looked_up: dict[tuple[str, str], list[UUID]] = {}
         self._keys_made: dict[UUID, AESGCM] = {}
         self._claims: list[Key] = []
         self._commit = Commit()
@@ -111,14 +117,32 @@ class UnitOfWork:
                 binary=True,
             ).fetchall()
         self._loaded.update(dict.fromkeys(wanted))
+        events = []
         for is_snapshot, stream_id, version, topic, state in rows:
             if is_snapshot:
                 self._loaded[stream_id] = _restored(stream_id, version, topic, state)
-                continue
-            event = self._store.mapper.to_domain_event(
-                StoredEvent(stream_id, version, topic, state)
-            )
+            else:
+                events.append(StoredEvent(stream_id, version, topic, state))
+        for event in self._store.mapper.to_domain_events(events):
+            stream_id = cast("UUID", event.originator_id)
             self._loaded[stream_id] = event.mutate(self._loaded[stream_id])
+
+    def prefetch_keys(self, keys: Iterable[Key]) -> None:
+        """Look many keys up in one round trip."""
+        wanted = {(key.scope, key.value) for key in keys} - self._looked_up.keys()
+        if not wanted:
+            return
+        asked = list(wanted)
+        digest = self._store.keyring.digest
+        with borrowed(self._store.pool) as connection:
+            rows = connection.execute(
+                _SELECT_KEYS,
+                ([scope for scope, _ in asked], [digest(*each) for each in asked]),
+                prepare=True,
+            ).fetchall()
+        self._looked_up.update({each: [] for each in asked})
+        for number, stream_id in rows:
+            self._looked_up[asked[number - 1]].append(stream_id)
 
     def find(self, kind: type[AggregateType], stream_id: UUID) -> AggregateType | None:
         if stream_id not in self._loaded:
@@ -133,10 +157,9 @@ class UnitOfWork:
         return aggregate
 
     def lookup(self, scope: str, value: str) -> list[UUID]:
-        digest = self._store.keyring.digest(scope, value)
-        with borrowed(self._store.pool) as connection:
-            rows = connection.execute(_SELECT_KEY, (scope, digest), prepare=True).fetchall()
-        return [row[0] for row in rows]
+        if (scope, value) not in self._looked_up:
+            self.prefetch_keys([Key(scope, value)])
+        return list(self._looked_up[scope, value])
 
     def save(
         self, aggregate: Aggregate, *, claims: tuple[Key, ...] = (), releases: tuple[Key, ...] = ()
@@ -153,8 +176,20 @@ class UnitOfWork:
         if not events:
             return
         self._claims.extend(claims)
+        self._note_keys(aggregate.id, claims=claims, releases=releases)
         self._commit.claims.extend(self._key_row(key, aggregate.id) for key in claims)
         self._commit.releases.extend(self._key_row(key, aggregate.id) for key in releases)
+
+    def _note_keys(
+        self, stream_id: UUID, *, claims: tuple[Key, ...], releases: tuple[Key, ...]
+    ) -> None:
+        """What was looked up before is as this unit leaves it."""
+        for key in releases:
+            if stream_id in (holders := self._looked_up.get((key.scope, key.value), [])):
+                holders.remove(stream_id)
+        for key in claims:
+            if (key.scope, key.value) in self._looked_up:
+                self._looked_up[key.scope, key.value].append(stream_id)
 
     @property
     def claims(self) -> tuple[Key, ...]:

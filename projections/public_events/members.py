@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain.api_keys.api_key import Permission
+from domain.contributions.refund import RefundMethod
+from domain.contributions.refunds import REFUNDABLE
 from domain.contributions.rules import OPENING_BALANCE, ContributionType, PaymentMethod
 from domain.members.member import MemberStatus
 from domain.money import text_from_cents
@@ -92,6 +94,37 @@ RECEIPTED = PublicType(
     ("member_id",),
     _CONTRIBUTION | {"payment_reference": TEXT},
 )
+_REFUND = {
+    "amount": AMOUNT,
+    "contribution_type": one_of(*map(str, REFUNDABLE)),
+}
+
+
+def _refund(name: str, about: str, **data: Any) -> PublicType:
+    reads = Permission.READ_CONTRIBUTIONS
+    return PublicType(name, about, reads, ("member_id",), _CONTRIBUTION | _REFUND | data)
+
+
+_SUMS = {"balance": AMOUNT, "total_contributions": AMOUNT}
+REFUND_STARTED = _refund(
+    "refund.started",
+    "Money is on its way back to a member, and no longer in their balance.",
+    start_date=DAY,
+    **_SUMS,
+)
+REFUND_PAID = _refund(
+    "refund.paid",
+    "A refund reached its member.",
+    payment_method=one_of(*map(str, RefundMethod)),
+    payment_reference=TEXT,
+    payment_date=DAY,
+)
+REFUND_RETURNED = _refund(
+    "refund.returned",
+    "A refund did not reach its member; it is in their balance again.",
+    return_date=DAY,
+    **_SUMS,
+)
 
 
 def _created(event: RecordedEvent, _: Opening) -> Translation:
@@ -162,6 +195,37 @@ def _reversed(event: RecordedEvent, _: Opening) -> Translation:
     )
 
 
+def _refund_moved(kind: PublicType, day: str, private_day: str) -> Row:
+    def translate(event: RecordedEvent, _: Opening) -> Translation:
+        data = event.data
+        yield (
+            kind,
+            {
+                "id": data["refund_id"],
+                "member_id": data["member_id"],
+                "contribution_type": data["contribution_type"],
+                day: data[private_day],
+                **_sums(data),
+            },
+        )
+
+    return Row((kind,), translate)
+
+
+def _refund_paid(event: RecordedEvent, _: Opening) -> Translation:
+    data = event.data
+    copied = ("member_id", "contribution_type", "payment_method", "payment_reference")
+    yield (
+        REFUND_PAID,
+        {
+            "id": data["refund_id"],
+            "amount": text_from_cents(data["amount_cents"]),
+            "payment_date": data["paid_on"],
+            **{name: data[name] for name in copied},
+        },
+    )
+
+
 ROWS = {
     "member.registered": Row((CREATED,), _created),
     "member.contact-changed": Row((CONTACT_CHANGED,), _contact_changed),
@@ -175,4 +239,7 @@ ROWS = {
     "member.erased": _stands(ERASED, MemberStatus.ERASED, "erasure_date", "erased_on"),
     "account.contribution-received": Row((RECEIVED,), _received),
     "account.contribution-reversed": Row((REVERSED,), _reversed),
+    "account.refund-held": _refund_moved(REFUND_STARTED, "start_date", "held_on"),
+    "account.refund-paid": Row((REFUND_PAID,), _refund_paid),
+    "account.refund-returned": _refund_moved(REFUND_RETURNED, "return_date", "returned_on"),
 }

@@ -43,8 +43,9 @@ def _payment(name: str, about: str, **data: Any) -> PublicType:
     return PublicType(name, about, reads, ("loan_id", "member_id"), _PAYMENT | data)
 
 
-def _receipt(name: str, about: str, **data: Any) -> PublicType:
-    return PublicType(name, about, Permission.OPERATE, ("member_id", "id"), _RECEIPT | data)
+def _receipt(name: str, about: str, *, version: int = 1, **data: Any) -> PublicType:
+    subjects = ("member_id", "id")
+    return PublicType(name, about, Permission.OPERATE, subjects, _RECEIPT | data, version)
 
 
 REQUESTED = _payment(
@@ -79,12 +80,22 @@ RECEIVED = _receipt(
     channel=TEXT,
     paid_at=MOMENT,
 )
+_GIVEN_BACK_IN_VAIN = ("refund_failed", "reversal_failed")
 SUSPENDED = _receipt(
     "receipt.suspended",
     "A part of the money waits in suspense: `amount` more of it, `suspended_amount` in all.",
+    version=2,
     amount=AMOUNT,
     suspended_amount=AMOUNT,
-    reason=one_of(*map(str, SuspenseReason)),
+    reason=one_of(*map(str, SuspenseReason), *_GIVEN_BACK_IN_VAIN),
+)
+RELEASED = _receipt(
+    "receipt.released",
+    "Money left suspense: `amount` of it, `suspended_amount` is left. It was assigned, found its"
+    " push, or is on its way back.",
+    amount=AMOUNT,
+    suspended_amount=AMOUNT,
+    because=one_of("assigned", "push_found", "refund", "reversal"),
 )
 
 _Data = dict[str, Any]
@@ -153,19 +164,34 @@ def _received(event: RecordedEvent, _: Opening) -> Translation:
     yield RECEIVED, {"id": event.stream_id, "amount": amount} | told
 
 
+def _moved(event: RecordedEvent, opening: Opening) -> _Data:
+    """How much of a receipt went into suspense or out of it."""
+    return {
+        "id": event.stream_id,
+        "receipt_number": opening["receipt_number"],
+        "member_id": opening["member_id"],
+        "amount": text_from_cents(event.data["amount_cents"]),
+        "suspended_amount": text_from_cents(event.data["suspended_cents"]),
+    }
+
+
 def _suspended(event: RecordedEvent, opening: Opening) -> Translation:
-    data = event.data
-    yield (
-        SUSPENDED,
-        {
-            "id": event.stream_id,
-            "receipt_number": opening["receipt_number"],
-            "member_id": opening["member_id"],
-            "amount": text_from_cents(data["amount_cents"]),
-            "suspended_amount": text_from_cents(data["suspended_cents"]),
-            "reason": data["reason"],
-        },
-    )
+    yield SUSPENDED, _moved(event, opening) | {"reason": event.data["reason"]}
+
+
+def _suspended_again(reason: str) -> Row:
+    def translate(event: RecordedEvent, opening: Opening) -> Translation:
+        yield SUSPENDED, _moved(event, opening) | {"reason": reason}
+
+    return Row((SUSPENDED,), translate, opened=True)
+
+
+def _released(because: str | None = None) -> Row:
+    def translate(event: RecordedEvent, opening: Opening) -> Translation:
+        why = because or event.data["because"]
+        yield RELEASED, _moved(event, opening) | {"because": why}
+
+    return Row((RELEASED,), translate, opened=True)
 
 
 ROWS = {
@@ -183,4 +209,11 @@ ROWS = {
     ),
     "receipt.received": Row((RECEIVED,), _received),
     "receipt.suspended": Row((SUSPENDED,), _suspended, opened=True),
+    "receipt.released": _released(),
+    "receipt.refund-started": _released("refund"),
+    "receipt.refund-returned": _suspended_again("refund_failed"),
+    "receipt.refund-undone": _suspended_again("refund_failed"),
+    "receipt.reversal-started": _released("reversal"),
+    "receipt.reversal-returned": _suspended_again("reversal_failed"),
+    "receipt.reversal-undone": _suspended_again("reversal_failed"),
 }

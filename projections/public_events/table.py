@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.event_store.reader import RecordedEvent
-from projections.public_events import loans, members, payments, repayments
+from projections.public_events import loans, members, payments, payouts, repayments
 from projections.public_events.public_type import Opening, PublicType, Row
 
-PUBLIC_EVENTS: Mapping[str, Row] = members.ROWS | loans.ROWS | repayments.ROWS | payments.ROWS
+PUBLIC_EVENTS: Mapping[str, Row] = (
+    members.ROWS | loans.ROWS | repayments.ROWS | payments.ROWS | payouts.ROWS
+)
 
 NOT_TOLD: Mapping[str, str] = {
     "account.opened": "comes with member.registered",
@@ -27,6 +29,40 @@ NOT_TOLD: Mapping[str, str] = {
     "receipt.placed": "the contribution says it",
     "receipt.placed-on-loan": "the repayment says it",
     "receipt.attached-to-push": "the payment says it",
+    "refund.proposed": "not yet decided",
+    "refund.rejected": "nothing moved",
+    "refund.confirmed": "comes with account.refund-held",
+    "refund.paid": "comes with account.refund-paid",
+    "refund.returned": "comes with account.refund-returned",
+    "loan.payout-started": "comes with payout.requested",
+    "loan.part-paid": "the payout says it",
+    "loan.payout-failed": "the payout says it",
+    "payout.held": "a step on the way",
+    "payout.sent": "a step on the way",
+    "payout.not-sent": "a step on the way",
+    "payout.accepted": "a step on the way",
+    "payout.left-in-doubt": "not yet known",
+    "payout.answer-unclear": "not yet known",
+    "payout.put-under-review": "not yet known",
+    "payout.settlement-proposed": "not yet decided",
+    "payout.settlement-rejected": "not yet decided",
+    "payout.charge-booked": "ours alone",
+    "payout.charge-corrected": "ours alone",
+    "payout-lane.opened": "ours alone",
+    "payout-lane.stopped": "ours alone",
+    "payout-lane.resumed": "ours alone",
+    "payout-lane.balance-told": "ours alone",
+    "receipt.proposed": "not yet agreed to",
+    "receipt.proposal-withdrawn": "nothing came of it",
+    "receipt.proposal-rejected": "nothing came of it",
+    "receipt.proposal-confirmed": "what was agreed to says it",
+    "receipt.refund-finished": "the payout says it",
+    "receipt.reversal-finished": "the reversal says it",
+    "reconciliation-run.begun": "between Safaricom and us",
+    "reconciliation-run.compared": "between Safaricom and us",
+    "reconciliation-case.opened": "between Safaricom and us",
+    "reconciliation-case.decision-proposed": "between Safaricom and us",
+    "reconciliation-case.resolved": "what was posted, receipts and payouts say",
     "principal.added": "ours alone",
     "api-key.issued": "ours alone",
     "api-key.rotated": "ours alone",

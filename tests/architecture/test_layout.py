@@ -29,13 +29,15 @@ BROAD_EXCEPTS = {
     "app/idempotent.py": "releases the claim, and raises again",
     "consumers/loans/daily_round.py": "the edge of a loop",
     "consumers/mpesa/intake.py": "the edge of a loop: one bad callback holds up no other",
-    "consumers/mpesa/sender.py": "the edge of a loop: one push holds up no other",
-    "consumers/mpesa/waiting.py": "the edge of a loop: what is due stays due",
+    "consumers/mpesa/sender.py": "the edge of a loop: one request holds up no other",
+    "consumers/mpesa/watch.py": "the edge of a loop: what is due stays due",
+    "consumers/mpesa/reconciliation_round.py": "the edge of a loop: what is due stays due",
     "infra/mpesa/tokens.py": "gives the lease back, and raises again",
     "projections/batch.py": "one projection stops and says so",
     "projections/rebuild.py": "takes the shadow away, and raises again",
 }
 FLOATS_IN_THE_DOMAIN = {
+    "domain/mpesa/payout_sending.py": "a pause in seconds, not money",
     "domain/mpesa/sending.py": "a pause in seconds, not money",
 }
 

@@ -130,7 +130,7 @@ def test_no_push_is_left_to_be_sent_or_waited_for(filled, pool, co_operative):
     for (push_id,) in pushes[:40]:
         assert co_operative.load(Push, push_id).state not in OPEN_STATES
     co_operative.follower().catch_up()
-    assert rows_of(pool, "SELECT count(*) FROM read_mpesa_due.pushes") == [(0,)]
+    assert rows_of(pool, "SELECT count(*) FROM read_mpesa_due.requests") == [(0,)]
 
 
 def test_what_holds_members_already_is_left_alone(daystar_here, co_operative, pool):

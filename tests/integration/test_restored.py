@@ -151,7 +151,9 @@ def test_what_may_have_been_sent_since_the_backup_is_not_sent_again(reopened, re
         assert states == ["in_doubt", "in_doubt", "accepted", "succeeded"]
         assert shop.dispatch(StartSending(requested, NOW)) is None
         house.follow()
-        due = house.owner.execute("SELECT push_id, action FROM read_mpesa_due.pushes").fetchall()
+        due = house.owner.execute(
+            "SELECT request_id, action FROM read_mpesa_due.requests"
+        ).fetchall()
         assert due == [(accepted, "query")]
         shop.paid(requested)
         assert shop.load(Push, requested).state == "succeeded"

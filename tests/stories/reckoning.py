@@ -44,7 +44,7 @@ def what_is_open(house: RunningHouse) -> str:
     query = (
         "SELECT t.transaction_id, t.status, t.requested_at, d.action, d.since, now()"
         " FROM read_mpesa_transactions.transactions t"
-        " LEFT JOIN read_mpesa_due.pushes d ON d.push_id = t.transaction_id"
+        " LEFT JOIN read_mpesa_due.requests d ON d.request_id = t.transaction_id"
         " WHERE d.action IS NOT NULL OR t.status = ANY(%s)"
     )
     with house.owner() as owner:
@@ -155,7 +155,7 @@ def check_read_models_equal_a_rebuild(house: RunningHouse, services: Services) -
             for table in model.keys:
                 live = _rows(owner, schema_name(model), table)
                 assert live == _rows(owner, schema_name(fresh[name]), table), f"{name}.{table}"
-        assert _rows(owner, "read_mpesa_due", "pushes") == []
+        assert _rows(owner, "read_mpesa_due", "requests") == []
 
 
 def _rows(owner: psycopg.Connection[Any], schema: str, table: str) -> list[dict[str, Any]]:

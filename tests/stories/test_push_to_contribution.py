@@ -258,8 +258,8 @@ def _was_refused(house: RunningHouse, pushes: dict[str, UUID]) -> bool:
     """The busy payer's push was handed over, refused, and is to be sent again in a minute."""
     with house.owner() as owner:
         row = owner.execute(
-            "SELECT since - now() FROM read_mpesa_due.pushes"
-            " WHERE push_id = %s AND action = 'send' AND since > now()",
+            "SELECT since - now() FROM read_mpesa_due.requests"
+            " WHERE request_id = %s AND action = 'send' AND since > now()",
             (pushes["subscriber_locked"],),
         ).fetchone()
     return row is not None

@@ -25,6 +25,9 @@ FROZEN_TOPICS = (
     "account.contribution-received",
     "account.contribution-reversed",
     "account.opened",
+    "account.refund-held",
+    "account.refund-paid",
+    "account.refund-returned",
     "api-key.issued",
     "api-key.revoked",
     "api-key.rotated",
@@ -39,6 +42,9 @@ FROZEN_TOPICS = (
     "loan.disbursed",
     "loan.fee-charged",
     "loan.instalment-due-soon",
+    "loan.part-paid",
+    "loan.payout-failed",
+    "loan.payout-started",
     "loan.penalty-charged",
     "loan.penalty-reversed",
     "loan.recovery-received",
@@ -56,6 +62,25 @@ FROZEN_TOPICS = (
     "member.reactivated",
     "member.registered",
     "member.suspended",
+    "payout-lane.balance-told",
+    "payout-lane.opened",
+    "payout-lane.resumed",
+    "payout-lane.stopped",
+    "payout.accepted",
+    "payout.answer-unclear",
+    "payout.charge-booked",
+    "payout.charge-corrected",
+    "payout.contradicted",
+    "payout.failed",
+    "payout.held",
+    "payout.left-in-doubt",
+    "payout.not-sent",
+    "payout.put-under-review",
+    "payout.requested",
+    "payout.sent",
+    "payout.settlement-proposed",
+    "payout.settlement-rejected",
+    "payout.succeeded",
     "principal.added",
     "push.accepted",
     "push.cancelled",
@@ -72,15 +97,40 @@ FROZEN_TOPICS = (
     "receipt.attached-to-push",
     "receipt.placed",
     "receipt.placed-on-loan",
+    "receipt.proposal-confirmed",
+    "receipt.proposal-rejected",
+    "receipt.proposal-withdrawn",
+    "receipt.proposed",
     "receipt.received",
+    "receipt.refund-finished",
+    "receipt.refund-returned",
+    "receipt.refund-started",
+    "receipt.refund-undone",
+    "receipt.released",
+    "receipt.reversal-finished",
+    "receipt.reversal-returned",
+    "receipt.reversal-started",
+    "receipt.reversal-undone",
     "receipt.suspended",
+    "reconciliation-case.decision-proposed",
+    "reconciliation-case.opened",
+    "reconciliation-case.resolved",
+    "reconciliation-run.begun",
+    "reconciliation-run.compared",
+    "refund.confirmed",
+    "refund.paid",
+    "refund.proposed",
+    "refund.rejected",
+    "refund.returned",
 )
 JSON_TYPES = {
     "str": (str,),
     "str | None": (str, type(None)),
     "int": (int,),
+    "int | None": (int, type(None)),
     "bool": (bool,),
     "list[str]": (list,),
+    "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, int]": (dict,),
     "dict[str, dict[str, int]]": (dict,),
@@ -89,6 +139,11 @@ TAKEN_AFTER = {
     "account.contribution-reversed": "account.contribution-received",
     "loan.repayment-reversed": "loan.repayment-received",
     "loan.recovery-reversed": "loan.recovery-received",
+    "account.refund-paid": "account.refund-held",
+    "account.refund-returned": "account.refund-held",
+    "receipt.refund-finished": "receipt.refund-started",
+    "receipt.refund-returned": "receipt.refund-started",
+    "receipt.refund-undone": "receipt.refund-started",
 }
 IMPLIED = ("originator_topic", "originator_id", "originator_version", "timestamp")
 CASES = sorted(GOLDEN.glob("*.json"))
@@ -174,10 +229,13 @@ def test_todays_class_has_exactly_the_fields_of_its_file(path):
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_personal_fields_are_text_and_declared_among_the_fields(path):
-    topic, _, payload = golden(path)
+    topic, version, payload = golden(path)
     kind = EVENTS[topic]
     assert set(kind.PERSONAL_FIELDS) <= payload.keys()
-    assert all(isinstance(payload[field], str) for field in kind.PERSONAL_FIELDS)
+    told = [payload[field] for field in kind.PERSONAL_FIELDS]
+    if version < class_version(topic):  # which did not know the newer ones yet
+        told = [value for value in told if value is not None]
+    assert all(isinstance(value, str) for value in told)
     assert not kind.KEY_OWNER_FIELD or kind.KEY_OWNER_FIELD in payload
 
 
@@ -192,7 +250,7 @@ def test_it_is_stored_as_its_file_shows_and_read_back_the_same(store, path):
     assert state.pop("class_version", 1) == class_version(topic)
     assert (stored.topic, list(state)) == (topic, list(payload))
     for field in kind.PERSONAL_FIELDS:
-        assert state[field] != payload[field]
+        assert payload[field] is None or state[field] != payload[field]
     open_fields(kind, state, stream_id=stream_id, key=key)
     assert state == payload
     if not kind.PERSONAL_FIELDS:

@@ -26,7 +26,11 @@ OF_THE_CONTRACT = {
     *("repayment.received", "contribution.received", "member.created"),
 }
 STREAM = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a99"
-OPENINGS = {"push": "push.requested.v2", "receipt": "receipt.received.v1"}
+OPENINGS = {
+    "push": "push.requested.v3",
+    "receipt": "receipt.received.v1",
+    "payout": "payout.requested.v1",
+}
 TOLD = [path for path in sorted(GOLDEN.glob("*.json")) if golden(path)[0] in PUBLIC_EVENTS]
 
 

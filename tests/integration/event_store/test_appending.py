@@ -14,7 +14,7 @@ from domain.contributions.errors import ReferenceAlreadyUsed
 from domain.identities import account_id
 from domain.members.errors import MemberNumberTaken, NationalIdTaken
 from domain.members.member import MEMBER_NUMBER, NATIONAL_ID
-from domain.mpesa.handlers import LIVE_PHONE
+from domain.mpesa.keys import LIVE_PHONE
 from domain.mpesa.stk_push import Push
 from domain.store import Key
 from infra.event_store import dispatch as dispatching

@@ -145,6 +145,10 @@ def test_a_payer_who_is_no_member_has_a_key_of_their_own(co_operative):
         channel="paybill",
         member_id=None,
         payer_phone="254798765432",
+        short_code="600992",
+        account_number="0798765432",
+        payer_name="Jane Doe",
+        payer_hint=None,
     )
     unit.save(receipt)
     unit.commit()

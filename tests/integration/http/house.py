@@ -35,6 +35,9 @@ REGISTER = "/daystar/v1/members"
 RECORD = "/daystar/v1/contributions"
 PUSH = "/daystar/v1/mpesa/stk-push"
 LOANS = "/daystar/v1/loans"
+REFUNDS = "/daystar/v1/refunds"
+PAYOUTS = "/daystar/v1/mpesa/payouts"
+LANES = "/daystar/v1/mpesa/lanes"
 LOAN_BOOKS = "/daystar-accounting/v1/loans"
 REPAYMENTS = "/daystar-accounting/v1/repayments"
 SUMMARY = "/daystar-accounting/v1/financial-summary"
@@ -55,6 +58,7 @@ def settings_for(owner_url: str, data_directory: Path, **changes: Any) -> Settin
         environment.setenv("DAYSTAR_MASTER_KEY", MASTER_KEY)
         environment.setenv("DAYSTAR_DATA_DIR", str(data_directory))
         environment.setenv("DAYSTAR_RATE_LIMIT", "1000000")
+        environment.setenv("DAYSTAR_MPESA_SINCE", "2020-01-01")
         return replace(read_settings(), **changes)
 
 

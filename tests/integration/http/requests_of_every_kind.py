@@ -7,35 +7,54 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.contributions.refund import RefundMethod
 from domain.dates import business_day
 from domain.members.commands import SuspendMember
+from domain.mpesa.payout import Payout
 from infra import clock
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
     CHANGES,
     CONTRIBUTIONS,
     EVENTS,
+    LANES,
     LOAN_BOOKS,
     LOANS,
     MEMBERS,
+    PAYOUTS,
     PUSH,
     RECORD,
+    REFUNDS,
     REGISTER,
     REPAYMENTS,
     SUMMARY,
     Client,
     House,
 )
+from tests.integration.http.reconciliation_requests import (
+    RECONCILIATION,
+    RECONCILIATION_ACTS,
+    RECONCILIATION_LISTS,
+    make_cases,
+    reconciliation_commands,
+)
+from tests.support import payout_states as told
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
-MADE = ("register", "record", "reverse", "apply", "repay")
-COMMANDS = ("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS)
-STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | {"push": 202}
-KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse")
+REFUND_ACTS = ("refund", "confirm_refund", "reject_refund")
+PAYOUT_ACTS = ("settle", "confirm_settlement", "reject_settlement", "resume")
+MADE = ("register", "record", "reverse", "apply", "repay", "refund")
+COMMANDS = (
+    *("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS),
+    *(*REFUND_ACTS, *PAYOUT_ACTS, *RECONCILIATION_ACTS),
+)
+ACCEPTED = ("push", "import_statement")
+STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ACCEPTED, 202)
+KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse", "resume")
 MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
-NAMING_A_MEMBER = ("record", "reverse", "push", "apply")
+NAMING_A_MEMBER = ("record", "reverse", "push", "apply", "refund")
 LISTS = (MEMBERS, CONTRIBUTIONS, LOAN_BOOKS, REPAYMENTS)
 
 
@@ -52,6 +71,33 @@ def _loan(house: House, name: str, member_id: UUID, today: date) -> UUID:
         applied_on=today,
         today=today,
     )
+
+
+def _refund(house: House, member_id: UUID) -> UUID:
+    """A refund that another has proposed, in cash."""
+    return told.refund_proposed(
+        house.co_operative,
+        member_id,
+        amount_cents=300_00,
+        payment_method=RefundMethod.CASH,
+        payment_reference="VOUCHER-16",
+    )
+
+
+def _payouts(house: House) -> dict[str, UUID]:
+    """Payouts under review, with a proposal of another's where there is something to decide."""
+    co_operative = house.co_operative
+    found = {name: told.payout_in(co_operative, "review") for name in PAYOUT_ACTS[:3]}
+    for name in ("confirm_settlement", "reject_settlement"):
+        told.proposed(co_operative, found[name], is_paid=True)
+    return found
+
+
+def _stopped_lane(house: House) -> str:
+    """The short code of a lane that a refused credential stopped."""
+    refused = told.payout_in(house.co_operative, "accepted")
+    told.result(house.co_operative, refused, "2001")
+    return str(house.co_operative.load(Payout, refused).short_code)
 
 
 @dataclass(frozen=True)
@@ -73,6 +119,10 @@ class Premises:
     product_id: str
     loans: dict[str, UUID]
     repayment_id: UUID
+    refunds: dict[str, UUID]
+    payouts: dict[str, UUID]
+    stopped_lane: str
+    cases: dict[str, UUID]
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -104,11 +154,14 @@ class Premises:
             paid_on=today,
             today=today,
         )
+        refunds = {name: _refund(house, member_id) for name in REFUND_ACTS[1:]}
+        payouts, stopped_lane = _payouts(house), _stopped_lane(house)
+        cases = make_cases(house)
         house.follow()
         client = house.approver(*ALL_PERMISSIONS)
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment),
+            *(borrower, product, loans, repayment, refunds, payouts, stopped_lane, cases),
         )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -166,7 +219,47 @@ class Premises:
                 {"reason": "moved abroad", "exit_date": today},
             ),
             **self._loan_commands(today),
+            **self._refund_commands(member_id),
+            **self._payout_commands(today),
         }[name]
+
+    def _refund_commands(self, member_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+        at = {name: f"{REFUNDS}/{refund_id}" for name, refund_id in self.refunds.items()}
+        return {
+            "refund": (
+                REFUNDS,
+                {
+                    "member_id": member_id,
+                    "contribution_type": "monthly",
+                    "amount": "300.00",
+                    "payment_method": "cash",
+                    "payment_reference": "VOUCHER-17",
+                    "reason": "asked for it",
+                },
+            ),
+            "confirm_refund": (f"{at['confirm_refund']}/confirmation", {}),
+            "reject_refund": (f"{at['reject_refund']}/rejection", {"reason": "not now"}),
+        }
+
+    def _payout_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
+        at = {name: f"{PAYOUTS}/{payout}/settlement" for name, payout in self.payouts.items()}
+        return {
+            "settle": (
+                at["settle"],
+                {
+                    "outcome": "paid",
+                    "evidence": "statement of 23 November, line 41",
+                    "receipt_number": "SKN81ABCDE",
+                    "completion_date": today,
+                },
+            ),
+            "confirm_settlement": (f"{at['confirm_settlement']}/confirmation", {}),
+            "reject_settlement": (
+                f"{at['reject_settlement']}/rejection",
+                {"reason": "line 41 is another's"},
+            ),
+            "resume": (f"{LANES}/{self.stopped_lane}/resumption", {}),
+        }
 
     def _loan_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{LOANS}/{loan_id}" for name, loan_id in self.loans.items()}
@@ -183,7 +276,10 @@ class Premises:
                     "application_date": today,
                 },
             ),
-            "approve": (f"{at['approve']}/approval", {"amount": "25000.00"}),
+            "approve": (
+                f"{at['approve']}/approval",
+                {"amount": "25000.00", "disburse_by": "counter"},
+            ),
             "refuse": (f"{at['refuse']}/refusal", {"reason": "too much for now"}),
             "disburse": (
                 f"{at['disburse']}/disbursement",
@@ -222,6 +318,7 @@ class Premises:
                 },
             ),
             "write_off": (f"{at['write_off']}/write-off", {"reason": "left the country"}),
+            **reconciliation_commands(self.house, self.cases),
         }
 
     def spoiled(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
@@ -234,6 +331,12 @@ class Premises:
         commands = (self.command(name) for name in COMMANDS)
         return [
             *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
+            *(("GET", path, None) for path in RECONCILIATION_LISTS),
+            ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
+            ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
+            *(("GET", path, None) for path in (PAYOUTS, f"{PAYOUTS}/waiting", LANES)),
+            ("GET", f"{PAYOUTS}/{self.payouts['settle']}", None),
+            ("GET", f"{REFUNDS}/{self.refunds['confirm_refund']}", None),
             ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.factory import BODY_BYTES_MAX
+from app.operations.reconciliation import STATEMENT_BODY_BYTES_MAX
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import assert_refused
@@ -36,7 +37,7 @@ FIELDS = {
     "apply": (
         *("member_id", "product_id", "amount", "term_months", "purpose", "application_date"),
     ),
-    "approve": ("amount",),
+    "approve": ("amount", "disburse_by"),
     "refuse": ("reason",),
     "disburse": (*("payment_method", "payment_reference", "disbursement_date", "first_due_date"),),
     "repay": ("amount", "payment_method", "payment_reference", "payment_date", "settles"),
@@ -44,23 +45,43 @@ FIELDS = {
     "fee": ("amount", "reason", "due_date"),
     "restructure": ("reason", "term_months", "interest_rate", "first_due_date"),
     "write_off": ("reason",),
+    "refund": (
+        *("member_id", "contribution_type", "amount", "payment_method", "payment_reference"),
+        "reason",
+    ),
+    "confirm_refund": (),
+    "reject_refund": ("reason",),
+    "settle": ("outcome", "evidence", "receipt_number", "completion_date"),
+    "confirm_settlement": (),
+    "reject_settlement": ("reason",),
+    "resume": (),
+    "import_statement": ("content", "short_code"),
+    "propose": ("decision", "reason"),
+    "confirm": (),
 }
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
     *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
+    *(("settle", "completion_date"), ("import_statement", "short_code")),
 )
 DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
 )
 DAYS = PAST_DAYS + DAYS_TO_COME
 LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
-OPTIONAL = {("approve", "amount")} | {
+OPTIONAL = {
+    *(("approve", "amount"), ("approve", "disburse_by"), ("import_statement", "short_code")),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+} | {
     (command, field)
     for command, fields in FIELDS.items()
     for field in fields
     if field in LEFT_OUT or (command, field) in DAYS
 }
-NULLABLE = {("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")}
+NULLABLE = {
+    *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
+    *(("refund", "payment_reference"), ("settle", "receipt_number")),
+}
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
     *(0, -1, 1.5, 10**30, True, False, [], {}, ["2000.00"], {"amount": "2000.00"}),
@@ -158,7 +179,9 @@ def test_a_good_body_wrapped_in_a_list_is_refused(premises, command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_body_that_is_too_large_is_refused(premises, command):
     path, body = premises.command(command)
-    data = json.dumps(body).encode().ljust(BODY_BYTES_MAX + 1)
+    is_statement = command == "import_statement"
+    bytes_max = STATEMENT_BODY_BYTES_MAX if is_statement else BODY_BYTES_MAX
+    data = json.dumps(body).encode().ljust(bytes_max + 1)
     with premises.house.unchanged():
         assert_refused(premises.client.post_bytes(path, data), 413, "body_too_large")
 
@@ -179,7 +202,7 @@ def test_another_content_type_is_refused(premises, command, content_type):
         assert_refused(response, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("command", ["record", "push", "apply", "repay"])
+@pytest.mark.parametrize("command", ["record", "push", "apply", "repay", "refund"])
 @pytest.mark.parametrize("amount", NOT_AN_AMOUNT, ids=lambda value: repr(value)[:20])
 def test_what_is_not_an_amount_in_words_of_the_contract_is_refused(premises, command, amount):
     path, body = premises.spoiled(command, amount=amount)
@@ -236,7 +259,11 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("push", "member_id", "{6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10}"),
         ("record", "member_id", "urn:uuid:6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reverse", "member_id", "6f1c1df27a3e5d0e9a520f4b3c8e2a10"),
-        ("disburse", "payment_method", "mpesa"),
+        ("disburse", "payment_method", "check_off"),
+        ("approve", "disburse_by", "bank"),
+        ("refund", "contribution_type", "registration_fee"),
+        ("refund", "payment_method", "cheque"),
+        ("settle", "outcome", "perhaps"),
         ("apply", "term_months", 121),
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
@@ -278,6 +305,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("disburse", "payment_reference", "   "),
         ("repay", "payment_method", "mpesa"),
         ("push", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("refund", "payment_reference", "   "),
+        ("refund", "reason", "   "),
+        ("settle", "evidence", "   "),
+        ("settle", "receipt_number", "SKN 81"),
+        ("reject_settlement", "reason", "   "),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):

@@ -8,8 +8,8 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from consumers.mpesa.due_pushes import DuePush
-from consumers.mpesa.sender import PushSender
+from consumers.mpesa.due_requests import DueRequest
+from consumers.mpesa.push_sender import PushSender
 from infra import clock
 from tests.integration.http.house import MEMBERS, REGISTER, REQUEST_ID, Client
 from tests.integration.http.requests_of_every_kind import Premises
@@ -81,8 +81,8 @@ def test_what_goes_wrong_with_a_push_is_said_with_its_id(house, lines):
     """Whatever it is: here, that nobody knows the push."""
     push_id = house.member()
     sender = PushSender(house.services.store, None, None, callback_url=str)
-    sender._send_guarded(DuePush(push_id, clock.now(), 1))
-    assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("push_failed", str(push_id))
+    sender._send_guarded(DueRequest(push_id, clock.now(), 1))
+    assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("request_failed", str(push_id))
     watch = house.services.push_watch()
-    watch._do_guarded(DuePush(push_id, clock.now(), 1), "query")
-    assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("push_watch_failed", str(push_id))
+    watch._do_guarded(DueRequest(push_id, clock.now(), 1), "query")
+    assert (lines[-1]["event"], lines[-1]["correlation_id"]) == ("watch_failed", str(push_id))

@@ -26,6 +26,12 @@ PERSONAL = {
     "id_number",
     "purpose",
     "checkout_request_id",
+    "account_number",
+    "payer_phone",
+    "payer_name",
+    "payer_hint",
+    "proposal_phone",
+    "proposal_note",
 }
 
 

@@ -16,10 +16,8 @@ from domain.loans.errors import (
     AmountOutsideLimits,
     ApprovedAmountTooHigh,
     ApproverIsApplicant,
-    BeyondApprovalLimit,
     LoanNumberTaken,
     LoanProductNotFound,
-    NotAnApprover,
     NotApproved,
     NotEligible,
     NotPending,
@@ -30,6 +28,7 @@ from domain.loans.errors import (
 from domain.loans.loan import Loan
 from domain.members.commands import SuspendMember
 from domain.members.errors import MemberNotActive
+from domain.principals.deciding import BeyondApprovalLimit, NotAnApprover
 from domain.principals.principal import PrincipalKind, Role
 from tests.support.co_operative import DEVELOPMENT_LOAN, TODAY
 

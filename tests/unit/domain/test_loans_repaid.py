@@ -19,7 +19,6 @@ from domain.loans.commands import (
 )
 from domain.loans.errors import (
     ApproverIsApplicant,
-    BeyondApprovalLimit,
     LoanNotFound,
     LoanNotOpen,
     LoanReferenceAlreadyUsed,
@@ -33,6 +32,7 @@ from domain.loans.errors import (
 from domain.loans.loan import Loan
 from domain.members.commands import ExitMember
 from domain.members.errors import LoansStillOwed, MemberHasExited
+from domain.principals.deciding import BeyondApprovalLimit
 from tests.support.co_operative import TODAY
 from tests.support.push_states import account
 
