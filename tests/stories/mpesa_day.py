@@ -28,6 +28,7 @@ from infra.mpesa.simulator.certificate import (
 )
 from tests.support.co_operative import CAUSE
 from tests.support.running_house import PROJECT, RunningHouse, push_body
+from tests.support.waiting import eventually
 
 CLIENTS = 8
 SHORT_CODE = "174379"
@@ -151,8 +152,8 @@ class Day:
         people = self._threads.map(self._house.register, range(self.operations // 4 + 4))
         self.members = list(people)
         today = business_day(clock.now())
+        self.numbers = eventually(self._member_numbers)
         with self._house.services() as services:
-            self.numbers = self._member_numbers()
             for number, member_id in enumerate(self.members):
                 command = RecordContribution(
                     contribution_id=uuid4(),
@@ -295,4 +296,5 @@ class Day:
     def _member_numbers(self) -> dict[UUID, str]:
         with self._house.owner() as owner:
             rows = owner.execute("SELECT member_id, member_number FROM read_members.members")
-            return dict(rows.fetchall())
+            known = dict(rows.fetchall())
+        return known if set(self.members) <= set(known) else {}
