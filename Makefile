@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 REDOCLY := @redocly/cli@2.77.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint-openapi fuzz examples soak format bench lock clean install
+.PHONY: help run test check lint-openapi clients fuzz examples soak format bench lock clean install
 
 help: ## Print this page
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,7 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, the import arrow, ever
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory lint-openapi
+	@$(MAKE) --no-print-directory clients
 	$(BIN)/python -m pytest
 
 lint-openapi: $(INSTALLED) ## Hold the API's document to Redocly's recommended rules (needs npx)
@@ -45,6 +46,9 @@ lint-openapi: $(INSTALLED) ## Hold the API's document to Redocly's recommended r
 	else \
 		echo "!!! The API's document was NOT linted: there is no npx. Install Node.js. !!!" >&2; \
 	fi
+
+clients: $(INSTALLED) ## Try public Daraja libraries, in environments of their own, on the simulator
+	$(BIN)/python -m tests.conformance.clients
 
 fuzz: $(INSTALLED) ## Ask the running application 10,000 things its OpenAPI document allows and forbids
 	FUZZ_CASES=11000 $(BIN)/python -m pytest tests/integration/http/test_document_is_true.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import uuid
 from collections.abc import Iterable
@@ -21,10 +20,23 @@ from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
 from app.callbacks import payouts as payout_callbacks
+from app.callbacks.fast_lane import REQUEST_ID, FastLane
 from app.documentation import pages as documentation
 from app.documentation.openapi import SPEC_OPTIONS
 from app.guards import GUARDS, HTTPS_STAYS
-from app.operations import contributions, events, loans, members, mpesa, payouts, refunds
+from app.operations import (
+    contributions,
+    events,
+    loans,
+    members,
+    mpesa,
+    payouts,
+    receipts,
+    reconciliation,
+    refunds,
+    set_aside,
+    suspense,
+)
 from app.problems import Problem, register_problem_handlers
 from app.wiring import Services
 from infra import clock
@@ -37,12 +49,14 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_ACTS = (members, contributions, refunds, loans, mpesa, payouts, events)
+_ACTS = (
+    *(members, contributions, refunds, loans),
+    *(mpesa, receipts, suspense, set_aside, payouts, reconciliation, events),
+)
 _CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too
 _OF_THE_HOUSE = (health, metrics, documentation)
 _WATCHING = (health.blueprint.name, metrics.blueprint.name)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger()
 
 
@@ -68,7 +82,7 @@ def create_app(services: Services) -> Flask:
     register_problem_handlers(app)
     app.before_request(_begin)
     app.after_request(_end)
-    app.wsgi_app = _Alias(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _Alias(FastLane(app.wsgi_app, services))  # type: ignore[method-assign]
     if services.settings.proxy_hops:
         hops = services.settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
@@ -97,7 +111,7 @@ class _Alias:
 def _begin() -> None:
     g.started = time.perf_counter()
     asked = request.headers.get("X-Request-Id", "")
-    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    g.request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
     clear_contextvars()  # the thread has served others before
     bind_contextvars(request_id=g.request_id, correlation_id=g.request_id)
     if not request.is_secure and not is_loopback(request.remote_addr):

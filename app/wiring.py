@@ -16,13 +16,21 @@ from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
 from consumers.loans.daily_round import DailyRound
+from consumers.mpesa.books import Books
+from consumers.mpesa.callback_kinds import CALLBACK_KINDS
 from consumers.mpesa.due_requests import DueRequests
 from consumers.mpesa.intake import Intake
+from consumers.mpesa.paybill import Paybill
 from consumers.mpesa.payout_float import PayoutFloat
 from consumers.mpesa.payout_sender import PayoutSender
 from consumers.mpesa.payout_watch import PayoutWatch
+from consumers.mpesa.pulling import Pulling
 from consumers.mpesa.push_sender import PushSender
 from consumers.mpesa.push_watch import PushWatch
+from consumers.mpesa.reconciliation_round import ReconciliationRound
+from consumers.mpesa.statement_import import StatementImport
+from consumers.mpesa.statement_matching import StatementMatching
+from domain.identities import short_code_id
 from infra import clock
 from infra.callbacks import CallbackStore
 from infra.event_store.personal_keys import PersonalKeys
@@ -34,12 +42,14 @@ from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
 from infra.mpesa.credentials import Credentials, Initiator
 from infra.mpesa.payout_addresses import PayoutAddresses
+from infra.mpesa.pull_times import PullTimes
 from infra.mpesa.short_codes import ShortCodes
 from infra.mpesa.simulator.certificate import (
     INITIATOR_NAME,
     INITIATOR_PASSWORD,
     certificate_pem,
 )
+from infra.mpesa.statement_store import StatementStore
 from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE, migrate
@@ -57,6 +67,8 @@ from projections.read_models import READ_MODELS
 EXPORTS_MAX = 2  # in each web process; others are told to come again
 EXPORT_TIMEOUT_MILLISECONDS = 60_000  # of one step: finding the first row, or fetching some more
 FOLLOWER_TIMEOUT_MILLISECONDS = 60_000  # a batch may be large; appends keep their five seconds
+HASTY_SECONDS_MAX = 0.4  # to find a connection, and for each question asked on it
+HASTY_CONNECTIONS_MAX = 2
 _MASTER_KEY_FILE = "master.key"
 _LOCK_FILE = "house.lock"
 
@@ -164,6 +176,15 @@ def _write_once(path: Path, text: str) -> str:
     return text
 
 
+@dataclass(frozen=True)
+class Hasty:
+    """For questions that must be answered within a second, or not at all."""
+
+    pool: ConnectionPool
+    store: EventStore
+    short_codes: ShortCodes
+
+
 class Services:
     """What a process works with, made as it is asked for."""
 
@@ -183,6 +204,17 @@ class Services:
     @cached_property
     def store(self) -> EventStore:
         return EventStore.open(self.pool, self.keyring)
+
+    @cached_property
+    def hasty(self) -> Hasty:
+        pool = open_pool(
+            database_urls(self.settings).application,
+            size_max=HASTY_CONNECTIONS_MAX,
+            statement_timeout_milliseconds=int(HASTY_SECONDS_MAX * 1000),
+            wait_seconds_max=HASTY_SECONDS_MAX,
+            name="daystar-hasty",
+        )
+        return Hasty(pool, EventStore.open(pool, self.keyring), self._short_codes(pool))
 
     @cached_property
     def key_check(self) -> KeyCheck:
@@ -225,12 +257,15 @@ class Services:
     @cached_property
     def short_codes(self) -> ShortCodes:
         """The co-operative's paybills and tills, and a Daraja client for each."""
+        return self._short_codes(self.pool)
+
+    def _short_codes(self, pool: ConnectionPool) -> ShortCodes:
         configured = self.settings.mpesa
         if configured is not None and self.settings.mpesa_is_simulated:
             configured = replace(configured, initiator=self._simulated_initiator())
         return ShortCodes(
             configured,
-            self.pool,
+            pool,
             self.keyring,
             make_client=self._daraja_client,
             pays_from=self.settings.payouts.pays_from,
@@ -264,7 +299,8 @@ class Services:
         return Follower(pool, reader, READ_MODELS.values())
 
     def intake(self) -> Intake:
-        return Intake(self.store, self.callbacks)
+        paybill = Paybill(self.settings.paybill.rules, self.short_codes)
+        return Intake(self.store, self.callbacks, {**CALLBACK_KINDS, "c2b": paybill.kind()})
 
     def push_sender(self) -> PushSender:
         return PushSender(
@@ -297,6 +333,37 @@ class Services:
             addresses=self.payout_addresses,
         )
 
+    @cached_property
+    def statements(self) -> StatementStore:
+        return StatementStore(self.pool, self.keyring)
+
+    def statement_import(self) -> StatementImport:
+        since = self.settings.reconciliation.since
+        return StatementImport(self.pool, self.statements, self.short_codes, since=since)
+
+    def statement_matching(self) -> StatementMatching:
+        rules = self.settings.paybill.rules
+        return StatementMatching(self.store, self.statements, self._books(), rules)
+
+    def pulling(self) -> Pulling:
+        rules = self.settings.paybill.rules
+        since = self.settings.reconciliation.since
+        return Pulling(self.store, self.short_codes, self._books(), rules, since=since)
+
+    def reconciliation_round(self) -> ReconciliationRound:
+        return ReconciliationRound(
+            short_codes=self.short_codes,
+            times=PullTimes(self.pool),
+            pulling=self.pulling(),
+            statements=self.statements,
+            matching=self.statement_matching(),
+            pull_seconds=self.settings.reconciliation.pull_seconds,
+        )
+
+    def _books(self) -> Books:
+        pool = self.following_pool()
+        return Books(pool, LogReader(pool, PersonalKeys(pool, self.keyring)))
+
     def daily_round(self) -> DailyRound:
         return DailyRound(self.store, self.pool)
 
@@ -308,12 +375,19 @@ class Services:
         """Where Safaricom is to tell what became of a push."""
         return f"{self.settings.public_url}/hooks/stk/{self.keyring.callback_token('stk', push_id)}"
 
+    def paybill_url(self, short_code: str, part: str) -> str:
+        """Where Safaricom is to tell of payments to a short code, or to ask (`part`)."""
+        token = self.keyring.callback_token("c2b", short_code_id(short_code))
+        return f"{self.settings.public_url}/hooks/c2b/{token}/{part}"
+
     def close(self) -> None:
         usage: UsageLog | None = vars(self).get("usage")
         if usage is not None:
             usage.close()
         exports: Exports | None = vars(self).get("exports")
         export_pool = exports.pool if exports is not None else None
-        for pool in (vars(self).get("pool"), self._following_pool, export_pool):
+        hasty: Hasty | None = vars(self).get("hasty")
+        hasty_pool = hasty.pool if hasty is not None else None
+        for pool in (vars(self).get("pool"), self._following_pool, export_pool, hasty_pool):
             if pool is not None:
                 pool.close()

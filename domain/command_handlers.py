@@ -16,15 +16,17 @@ from domain.loans import repayments, take_over
 from domain.members import commands as member_commands
 from domain.members import handlers as members
 from domain.mpesa import commands as mpesa_commands
-from domain.mpesa import handlers as mpesa
 from domain.mpesa import (
+    desk,
     payout_lane,
     payout_results,
     payout_review,
     payout_sending,
     receipts,
+    reconciling,
     sending,
 )
+from domain.mpesa import handlers as mpesa
 from domain.principals import principal as principals
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
@@ -58,6 +60,12 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     mpesa_commands.RecordReceipt: receipts.record_receipt,
     mpesa_commands.RecordPushResult: mpesa.record_push_result,
     mpesa_commands.RecordQueryAnswer: mpesa.record_query_answer,
+    desk.ProposeAssignment: desk.propose_assignment,
+    desk.ProposeRefund: desk.propose_refund,
+    desk.ProposeReversal: desk.propose_reversal,
+    desk.WithdrawProposal: desk.withdraw_proposal,
+    desk.RejectProposal: desk.reject_proposal,
+    desk.ConfirmProposal: desk.confirm_proposal,
     sending.StartSending: sending.start_sending,
     sending.RecordAcknowledgement: sending.record_acknowledgement,
     sending.RecordNotSent: sending.record_not_sent,
@@ -80,6 +88,12 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     payout_lane.RecordBalance: payout_lane.record_balance,
     payout_lane.StopLane: payout_lane.stop_lane,
     payout_lane.ResumeLane: payout_lane.resume_lane,
+    reconciling.BeginRun: reconciling.begin_run,
+    reconciling.RecordStanding: reconciling.record_standing,
+    reconciling.TakeUpDifference: reconciling.take_up_difference,
+    reconciling.EndCase: reconciling.end_case,
+    reconciling.ProposeDecision: reconciling.propose_decision,
+    reconciling.ConfirmDecision: reconciling.confirm_decision,
     principals.AddPrincipal: principals.add_principal,
     api_keys.IssueApiKey: api_keys.issue_api_key,
     api_keys.RotateApiKey: api_keys.rotate_api_key,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from infra.keyring import Keyring
@@ -37,8 +39,10 @@ WHERE callback_id IN (
 RETURNING callback_id, kind, subject_id, body, correlation_id, attempts
 """
 _SETTLE = """
-UPDATE intake.callbacks c SET state = s.state, note = s.note, settled_at = now()
-FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS s (callback_id, state, note)
+UPDATE intake.callbacks c SET state = s.state, note = s.note, settled_at = now(),
+    correlation_id = coalesce(s.correlation_id, c.correlation_id)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
+    AS s (callback_id, state, note, correlation_id)
 WHERE c.callback_id = s.callback_id
 """
 _POSTPONE = """
@@ -60,6 +64,14 @@ WHERE callback_id IN (
     WHERE state = 'set_aside' AND body <> '' AND settled_at < now() - make_interval(days => %s)
     ORDER BY received_at LIMIT %s)
 """
+_SET_ASIDE = """
+SELECT callback_id::text AS id, kind, note AS reason, subject_id, correlation_id, deliveries,
+       body <> '' AS is_readable, received_at, settled_at AS set_aside_at
+FROM intake.callbacks
+WHERE state = 'set_aside' AND callback_id < coalesce(%(before)s, 9223372036854775807)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+ORDER BY callback_id DESC LIMIT %(limit)s
+"""
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,15 @@ class StoredCallback:
 
 @dataclass(frozen=True)
 class Settlement:
-    """What became of a callback: done, or set aside with a reason for a person to read."""
+    """What became of a callback: done, or set aside with a reason for a person to read.
+
+    The correlation says what it was about, where that is known only now.
+    """
 
     callback_id: int
     note: str
     set_aside: bool = False
+    correlation_id: str | None = None
 
 
 class CallbackStore:
@@ -126,8 +142,18 @@ class CallbackStore:
                     [settlement.callback_id for settlement in settlements],
                     ["set_aside" if settlement.set_aside else "done" for settlement in settlements],
                     [settlement.note for settlement in settlements],
+                    [settlement.correlation_id for settlement in settlements],
                 ),
             )
+
+    def set_aside(
+        self, *, kind: str | None, before: int | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """What was set aside for a person, newest first, without its words."""
+        parameters = {"kind": kind, "before": before, "limit": limit}
+        with borrowed(self._pool) as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(_SET_ASIDE, parameters).fetchall()
 
     def postpone(self, callback: StoredCallback, *, note: str) -> None:
         """Try again later, each time a little later."""

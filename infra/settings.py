@@ -22,10 +22,16 @@ from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.payout_settings import PayoutSettings, payout_settings
+from infra.mpesa.reconciliation_settings import (
+    ReconciliationSettings,
+    reconciliation_settings,
+)
 from infra.mpesa.settings import (
     MpesaPatience,
+    PaybillSettings,
     mpesa_credentials,
     mpesa_patience,
+    paybill_settings,
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
@@ -48,6 +54,7 @@ class Retention:
     usage_days: int = 90
     callback_days: int = 90
     set_aside_days: int = 365  # a person must have looked by then
+    statement_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Settings:
     contribution_rules: ContributionRules
     mpesa: Credentials | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
+    paybill: PaybillSettings = field(default_factory=PaybillSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
@@ -180,10 +189,10 @@ def _settings(variables: Variables) -> Settings:
             simulator_port=simulator_port,
         ),
         patience=mpesa_patience(variables),
+        paybill=paybill_settings(variables),
+        reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
-        member_number_prefix=variables.text(
-            "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
-        ),
+        member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
     )
 
@@ -241,7 +250,19 @@ def _retention(variables: Variables) -> Retention:
             " it came, and why it was set aside, stays",
             within=_DAYS,
         ),
+        statement_days=variables.whole(
+            "DAYSTAR_STATEMENT_DAYS",
+            usual.statement_days,
+            "for how many days it is kept who stands on an imported M-Pesa statement; its lines"
+            " stay",
+            within=_DAYS,
+        ),
     )
+
+
+def _member_number_prefix(variables: Variables) -> str:
+    about = "member numbers are prefix, year and five digits"
+    return variables.text("DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", about)
 
 
 def _contribution_rules(variables: Variables) -> ContributionRules:

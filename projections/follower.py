@@ -160,11 +160,16 @@ def resume(pool: ConnectionPool, name: str) -> None:
         )
 
 
-def pause(pool: ConnectionPool, name: str) -> None:
-    """Hold a projection still; it serves what it has. One that stopped by itself stays stopped."""
+def pause(pool: ConnectionPool, name: str) -> bool:
+    """Hold a projection still; it serves what it has.
+
+    Answers whether it is held now: one that stopped by itself stays stopped.
+    """
     with pool.connection() as connection:
-        connection.execute(
-            "UPDATE followers.followers SET state = 'paused', stopped_at = now()"
-            " WHERE name = %s AND state = 'following'",
+        held = connection.execute(
+            "UPDATE followers.followers SET state = 'paused',"
+            " stopped_at = CASE state WHEN 'paused' THEN stopped_at ELSE now() END"
+            " WHERE name = %s AND state IN ('following', 'paused')",
             (name,),
         )
+    return held.rowcount == 1

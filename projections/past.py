@@ -1,9 +1,10 @@
 """The past: what a read model answered when it stood at a position of the log.
 
-Nothing is kept for it. The events of the streams concerned are folded up to the position by the
-read model's own folds, and shown by its own SQL, which finds the folded rows where it would find
-the table's. Only which rows a page of a list holds is asked of the live table: they are sorted and
-filtered by columns that never change, and each carries the position at which it was added.
+Nothing is kept for it; only the summary keeps of its rows when they came and ended. The events of
+the streams concerned are folded up to the position by the read model's own folds, and shown by its
+own SQL, which finds the folded rows where it would find the table's. Only which rows a page of a
+list holds is asked of the live table: they are sorted and filtered by columns that never change,
+and each carries the position at which it was added.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from datetime import date
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -40,6 +42,9 @@ from projections.past_lists import (
 )
 from projections.read_model import ReadModel
 from projections.rows import Rows
+from projections.summary import Summary, summary_as_of
+
+Found = TypeVar("Found", Page, Summary)
 
 BEHIND_SECONDS_MAX = 2.0
 _LOOK_SECONDS = 0.02
@@ -101,6 +106,14 @@ class Past:
         total = sum(event.topic in REPAID for event in events)
         return LoanInFull(loan, schedule, repayments, total, position)
 
+    def summary(self, as_of: AsOf, *, date_from: date, date_to: date) -> Summary:
+        """The financial summary of a window, both days included. Raises ReadModelBehind."""
+        found = _not_behind(
+            lambda: summary_as_of(self._pool, as_of.position, date_from=date_from, date_to=date_to),
+            as_of,
+        )
+        return replace(found, position=as_of.position)
+
     def page(
         self,
         past_list: PastList,
@@ -153,13 +166,7 @@ class Past:
         return asked | {"as_of_position": as_of.position}
 
     def _page(self, past_list: PastList, as_of: AsOf, find: Callable[[], Page]) -> Page:
-        found = find()
-        deadline = time.monotonic() + BEHIND_SECONDS_MAX
-        while found.position < as_of.position:
-            if time.monotonic() > deadline:
-                raise ReadModelBehind
-            time.sleep(_LOOK_SECONDS)
-            found = find()
+        found = _not_behind(find, as_of)
         page = orjson.loads(found.json_text)
         rows = self._folded(past_list, page, as_of)
         assert len(rows) == len(page), "each row of the page was there by then"
@@ -208,6 +215,18 @@ class Past:
 
     def _events(self) -> PastEvents:
         return PastEvents(self._pool, self._keyring)
+
+
+def _not_behind(find: Callable[[], Found], as_of: AsOf) -> Found:
+    """What is found once the read model has come as far. Raises ReadModelBehind."""
+    deadline = time.monotonic() + BEHIND_SECONDS_MAX
+    found = find()
+    while found.position < as_of.position:
+        if time.monotonic() > deadline:
+            raise ReadModelBehind
+        time.sleep(_LOOK_SECONDS)
+        found = find()
+    return found
 
 
 def _fold(model: ReadModel, events: Iterable[RecordedEvent]) -> dict[str, Rows]:

@@ -34,6 +34,14 @@ class PersonalTable:
     wipe: LiteralString | None = None
 
 
+_PAYER_KNOWN: LiteralString = """
+particulars <> '' AND receipt_number IN (
+    SELECT receipt_number FROM read_mpesa_transactions.receipts
+    WHERE receipt_id = ANY(%(receipt_ids)s)
+    UNION ALL
+    SELECT receipt_number FROM read_payouts.payouts WHERE member_id = %(member_id)s)
+"""
+
 PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
     # A receipt that came without a member has a key of its own.
     "event_store.personal_keys": PersonalTable(
@@ -64,10 +72,15 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         " WHERE (subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
         " AND state <> 'waiting' AND body <> ''",
     ),
+    # The line stays; who paid, and what they typed, goes.
+    "mpesa.statement_lines": PersonalTable(
+        _PAYER_KNOWN, f"UPDATE mpesa.statement_lines SET particulars = '' WHERE {_PAYER_KNOWN}"
+    ),
     "read_members.members": PersonalTable(
         "member_id = %(member_id)s"
         " AND coalesce(first_name, last_name, email, phone, id_number) IS NOT NULL"
     ),
+    "read_loans.loans": PersonalTable("member_id = %(member_id)s AND purpose IS NOT NULL"),
     "read_payouts.payouts": PersonalTable("member_id = %(member_id)s AND phone IS NOT NULL"),
     "read_mpesa_transactions.transactions": PersonalTable(
         "member_id = %(member_id)s AND coalesce(phone, checkout_request_id) IS NOT NULL"
@@ -110,8 +123,14 @@ FROM event_store.events WHERE stream_id = ANY(%s) ORDER BY position
 _FOLLOWING = "SELECT name FROM followers.followers WHERE state = 'following'"
 _LEFT_BEHIND = """
 SELECT nspname FROM pg_namespace
-WHERE nspname ~ '^(old|shadow)_(members|mpesa_transactions|payouts)(_|$)' ORDER BY nspname
+WHERE nspname ~ concat('^(old|shadow)_(', array_to_string(%s::text[], '|'), ')(_|$)')
+ORDER BY nspname
 """
+_READ_MODELS = [
+    table.split(".")[0].removeprefix("read_")
+    for table in PERSONAL_DATA_TABLES
+    if table.startswith("read_")
+]
 
 HistoryRow = tuple[int, UUID, int, str, bytes, object, bytes]
 
@@ -162,7 +181,8 @@ class PersonalData:
                 row = connection.execute(statement, parameters).fetchone()
                 if row is None or row[0]:
                     found.append(name)
-            found.extend(row[0] for row in connection.execute(_LEFT_BEHIND).fetchall())
+            left = connection.execute(_LEFT_BEHIND, (_READ_MODELS,)).fetchall()
+            found.extend(row[0] for row in left)
         return found
 
     def callbacks(self) -> list[dict[str, object]]:

@@ -102,6 +102,7 @@ class Rebuild:
         self._shadow = f"shadow_{model.name}"
         self._old = f"old_{model.name}"
         self._report = report
+        self._cancelled = cancelled
         self._started = time.monotonic()
         self._filling = Filling(
             reader, model, self._shadow, cancelled=cancelled, report=partial(self._tell, "filling")
@@ -125,7 +126,9 @@ class Rebuild:
                 self._reader.settle()
                 position = self._filling.fill(connection, 0, _position(connection, self._live))
                 self._tell("indexing", position)
+                self._require_wanted()
                 make_indexes(connection, self._model, self._shadow)
+                self._require_wanted()
                 connection.execute(sql.SQL("ANALYZE {}").format(self._tables(self._shadow)))
                 comparison = self._compare(connection, position)
                 require(confirm(comparison), "Not confirmed")
@@ -163,11 +166,11 @@ class Rebuild:
             position = _position(moment, self._live)
             self._filling.fill(connection, after, position)
             self._tell("comparing", position)
-            tables = tuple(
-                _compared(moment, connection, table, self._live, self._shadow)
-                for table in self._model.keys
-            )
-        return Comparison(position, tables)
+            tables = []
+            for table in self._model.keys:
+                self._require_wanted()
+                tables.append(_compared(moment, connection, table, self._live, self._shadow))
+        return Comparison(position, tuple(tables))
 
     def _swap(self, connection: Connection[TupleRow], position: int) -> None:
         """Catch up to the live position under the follower's lock, and trade names.
@@ -180,15 +183,19 @@ class Rebuild:
             cursor.execute(f"SET LOCAL lock_timeout = {SWAP_LOCK_MILLISECONDS}")
             lock_batches(cursor, self._model)
             position = self._fill_tail(cursor, position)
+            self._require_wanted()
             cursor.execute("SET LOCAL synchronous_commit = on")  # a swap that was told has happened
             self._rename(cursor, self._live, f"{self._old}_{position}_{time.time_ns()}")
             self._rename(cursor, self._shadow, self._live)
             cursor.execute(
                 "UPDATE followers.followers SET state = 'following', error = NULL,"
-                " error_position = NULL, stopped_at = NULL WHERE name = %s",
+                " error_position = NULL, stopped_at = NULL WHERE name = %s AND state = 'stopped'",
                 (self._model.name,),
             )
         self._tell("swapped", position)
+
+    def _require_wanted(self) -> None:
+        require(not self._cancelled.is_set(), "Cancelled")
 
     def _rename(self, cursor: Cursor[TupleRow], old: str, new: str) -> None:
         cursor.execute(

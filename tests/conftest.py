@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from psycopg_pool import ConnectionPool
 
@@ -17,6 +18,8 @@ from tests.support.co_operative import CoOperative
 from tests.support.databases import Databases
 
 MASTER_KEY = new_master_key()
+hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine breaks no claim
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")

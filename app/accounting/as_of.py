@@ -95,7 +95,7 @@ class PastPages:
         self, _: ConnectionPool, *, page: int, per_page: int, filters: Mapping[str, Any]
     ) -> Page:
         """One page by its number."""
-        with _told_to_wait():
+        with told_to_wait():
             return past().page(
                 self._past_list, self._as_of, page=page, per_page=per_page, filters=filters
             )
@@ -110,7 +110,7 @@ class PastPages:
         filters: Mapping[str, Any],
     ) -> Page:
         """What follows a row. Raises LostPlace."""
-        with _told_to_wait():
+        with told_to_wait():
             return past().following(
                 self._past_list,
                 self._as_of,
@@ -122,7 +122,8 @@ class PastPages:
 
 
 @contextmanager
-def _told_to_wait() -> Iterator[None]:
+def told_to_wait() -> Iterator[None]:
+    """Where a read model does not know the position yet, an answer that says so."""
     try:
         yield
     except ReadModelBehind as error:

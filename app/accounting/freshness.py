@@ -56,10 +56,10 @@ def fresh_answer(shown: Shown, make: Callable[[], Response]) -> Response:
     today = business_day(clock.now()).isoformat() if shown.daily else ""
     question = (request.path, *asked, today, shown.made_by)
     memory = services().answers
-    if request.if_none_match or memory.knows(shown.schema, question):
+    if _tags_are_held() or memory.knows(shown.schema, question):
         position = position_of(services().pool, shown.schema)
         tag = _tag(question, position)
-        if request.if_none_match.contains_weak(tag):
+        if _tags_are_held() and request.if_none_match.contains_weak(tag):
             return _tagged(Response(status=304), shown, tag, position)
         body = memory.recall(shown.schema, question, position)
         if body is not None:
@@ -69,6 +69,11 @@ def fresh_answer(shown: Shown, make: Callable[[], Response]) -> Response:
     if not (shown.of_persons or "cursor" in request.args):  # a cursor is seldom sent twice
         memory.keep(shown.schema, question, position, answer.get_data())
     return _tagged(answer, shown, _tag(question, position), position)
+
+
+def _tags_are_held() -> bool:
+    """Whether the client names tags. A star names whatever there is, which may be nothing."""
+    return bool(request.if_none_match) and not request.if_none_match.star_tag
 
 
 def _tag(question: tuple[Any, ...], position: int) -> str:

@@ -17,7 +17,7 @@ from app.blueprint import Blueprint
 from app.fields import Shillings, StrictSchema
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
-from domain.contributions.rules import ContributionType, PaymentMethod
+from domain.contributions.rules import OPENING_BALANCE, ContributionType, PaymentMethod
 from domain.members.errors import MemberNotFound
 from domain.members.member import MemberStatus
 from infra.cursors import CURSOR_LENGTH_MAX, BadCursor, open_cursor, seal_cursor
@@ -155,7 +155,9 @@ class ContributionAnswer(StrictSchema):
     member_number = fields.String(required=True)
     amount = Shillings(required=True)
     contribution_type = fields.Enum(ContributionType, by_value=True, required=True)
-    payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
+    payment_method = fields.String(
+        required=True, metadata={"enum": [*map(str, PaymentMethod), OPENING_BALANCE]}
+    )
     payment_reference = fields.String(required=True)
     contribution_date = fields.Date(required=True)
     status = fields.String(required=True, metadata={"enum": ["completed", "reversed"]})

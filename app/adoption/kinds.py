@@ -20,8 +20,8 @@ from domain.members import particulars
 from domain.members.commands import RegisterMember
 from domain.members.errors import (
     MemberNotActive,
-    MemberNotFound,
     MemberNumberTaken,
+    MemberNumberUnknown,
     NationalIdTaken,
 )
 from domain.members.member import MEMBER_NUMBER
@@ -117,7 +117,7 @@ def _loan(row: Mapping[str, Any], store: AggregateStore, moment: Moment) -> Take
 def _member_id(row: Mapping[str, Any], store: AggregateStore) -> UUID:
     found = store.lookup(MEMBER_NUMBER, row["member_number"])
     if not found:
-        raise MemberNotFound
+        raise MemberNumberUnknown
     return found[0]
 
 
@@ -217,7 +217,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 _COLUMN_OF: Mapping[type[DomainError], str] = {
-    MemberNotFound: "member_number",
+    MemberNumberUnknown: "member_number",
     MemberNotActive: "member_number",
     MemberNumberTaken: "member_number",
     NationalIdTaken: "id_number",

@@ -14,6 +14,8 @@ from app.wiring import Services, bring_forward, database_urls, running_database
 from domain.api_keys.api_key import KEY_DIGEST, ApiKey, Permission
 from domain.api_keys.handlers import IssueApiKey, RevokeApiKey, RotateApiKey
 from domain.errors import DomainError
+from domain.members.errors import MemberNumberUnknown
+from domain.members.member import MEMBER_NUMBER
 from domain.money import cents_from_text, text_from_cents
 from domain.principals.principal import (
     PRINCIPAL_NAME,
@@ -112,7 +114,19 @@ def principals() -> None:
     required=True,
 )
 @click.option("--approval-limit", default=None, help="The largest sum they approve, in shillings.")
-def add(name: str, kind: str, roles: tuple[str, ...], approval_limit: str | None) -> None:
+@click.option(
+    "--member",
+    "member_number",
+    metavar="NUMBER",
+    help="Their member number, where they are a member too: nobody decides for themselves.",
+)
+def add(
+    name: str,
+    kind: str,
+    roles: tuple[str, ...],
+    approval_limit: str | None,
+    member_number: str | None,
+) -> None:
     """Let somebody, or something, act. Prints the principal's id.
 
     Example: daystar principals add --name "Jane Wanjiku" --role approver --approval-limit 200000
@@ -122,7 +136,12 @@ def add(name: str, kind: str, roles: tuple[str, ...], approval_limit: str | None
         principal = dispatch(
             services.store,
             AddPrincipal(
-                uuid4(), name, PrincipalKind(kind), tuple(Role(role) for role in roles), limit
+                uuid4(),
+                name,
+                PrincipalKind(kind),
+                tuple(Role(role) for role in roles),
+                limit,
+                member_id=_member_id(services, cause, member_number) if member_number else None,
             ),
             cause,
         )
@@ -140,7 +159,17 @@ def list_principals() -> None:
             principal = UnitOfWork(services.store, cause).get(Principal, stream_id)
             limit = text_from_cents(principal.approval_limit_cents)
             roles = ",".join(principal.roles)
-            click.echo(f"{stream_id}  {principal.kind:<7} {principal.name}  {roles}  {limit}")
+            member = f"  member {principal.member_id}" if principal.member_id else ""
+            click.echo(
+                f"{stream_id}  {principal.kind:<7} {principal.name}  {roles}  {limit}{member}"
+            )
+
+
+def _member_id(services: Services, cause: Cause, member_number: str) -> UUID:
+    found = UnitOfWork(services.store, cause).lookup(MEMBER_NUMBER, member_number)
+    if not found:
+        raise MemberNumberUnknown
+    return found[0]
 
 
 @click.group()

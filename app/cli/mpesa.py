@@ -21,6 +21,15 @@ from infra.mpesa.credentials import (
     Credentials,
     Initiator,
 )
+from infra.mpesa.outcomes import (
+    AlreadyTaken,
+    Ambiguous,
+    NotSent,
+    Refused,
+    RequestOutcome,
+    Taken,
+)
+from infra.mpesa.paybill_calls import ResponseType
 from infra.mpesa.short_codes import NoCredentials
 
 _SECRET = validate.Length(1, 4_000)
@@ -111,6 +120,54 @@ def test(short_code: str) -> None:
         if reason is not None:
             raise click.ClickException(f"{short_code}: {reason}")
         click.echo(f"{short_code}: Safaricom gave an access token")
+
+
+@mpesa.command("register")
+@click.argument("short_code")
+@click.option(
+    "--response-type",
+    type=click.Choice(["Completed", "Cancelled"]),
+    default="Completed",
+    show_default=True,
+    help="What M-Pesa does with a payment where our validation does not answer in time.",
+)
+def register(short_code: str, response_type: ResponseType) -> None:
+    """Tell Safaricom where to tell of payments to a paybill or till.
+
+    In production this is taken once; another time the addresses are changed in Safaricom's portal.
+    The addresses hold secrets: whoever knows them can tell us of payments. They are not printed.
+
+    Example: daystar mpesa register 600992
+    """
+    with administrator() as (services, _):
+        try:
+            client = services.short_codes.client(short_code)
+        except NoCredentials as error:
+            raise click.ClickException(str(error)) from error
+        outcome = client.register_urls(
+            confirmation_url=services.paybill_url(short_code, "confirmation"),
+            validation_url=services.paybill_url(short_code, "validation"),
+            response_type=response_type,
+        )
+        click.echo(f"{short_code}: {_registered(outcome)}")
+
+
+def _registered(outcome: RequestOutcome) -> str:
+    """What Safaricom said. Raises ClickException where it did not take the addresses."""
+    match outcome:
+        case Taken():
+            return "Safaricom took the addresses"
+        case AlreadyTaken():
+            return (
+                "Safaricom has addresses of this short code already, perhaps others than ours;"
+                " they are changed in its portal (URL management)"
+            )
+        case NotSent(reason):
+            raise click.ClickException(f"not sent: {reason}. Try again.")
+        case Refused(code, reason):
+            raise click.ClickException(f"refused ({code}): {reason}")
+        case Ambiguous(reason):
+            raise click.ClickException(f"no clear answer: {reason}. Try again: it does no harm.")
 
 
 class _InitiatorFile(Schema):

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import click
 from rich.console import Console
@@ -18,6 +18,7 @@ from app.cli.administration import administrator
 from app.cli.processes import collect_garbage_seldom
 from app.wiring import Services, database_urls
 from infra import clock
+from infra.ending import ENDING_SIGNALS, when_asked_to_end
 from infra.errors import InfrastructureError
 from infra.event_store.log import POSITIONS_PER_COMMIT
 from infra.event_store.personal_keys import PersonalKeys
@@ -65,7 +66,10 @@ def pause(name: str) -> None:
     Example: daystar projections pause members
     """
     with administrator() as (services, _):
-        pause_projection(services.pool, name)
+        if not pause_projection(services.pool, name):
+            raise click.ClickException(
+                f"{name} has stopped by itself, and stays so: `daystar status` says why."
+            )
     click.echo(f"{name} is held; `daystar projections resume {name}` lets it go on")
 
 
@@ -111,8 +115,7 @@ def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
     models = list(READ_MODELS.values()) if everything else [READ_MODELS[name or ""]]
     collect_garbage_seldom()
     cancelled = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: cancelled.set())
+    when_asked_to_end(cancelled.set)
     with administrator() as (services, _):
         pool = services.following_pool()
         reader = LogReader(pool, PersonalKeys(pool, services.keyring))
@@ -149,7 +152,8 @@ def _rebuild(
             if comparison.is_equal or unasked:
                 return True
             bar.stop()
-            return click.confirm("The rebuilt read model differs from the live one. Swap?")
+            with interruptible():
+                return click.confirm("The rebuilt read model differs from the live one. Swap?")
 
         try:
             work.run(confirm=confirm)
@@ -159,6 +163,19 @@ def _rebuild(
                 " the live read model stays as it is."
             ) from failure
     click.echo(f"{model.name} is rebuilt")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """While somebody is asked, Ctrl-C ends the question: a flag would wait for the answer."""
+    before = {
+        number: signal.signal(number, signal.default_int_handler) for number in ENDING_SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def reporter(bar: Progress, task: TaskID) -> Callable[[RebuildProgress], None]:

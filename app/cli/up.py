@@ -225,11 +225,14 @@ def _answers(url: str, stop: threading.Event) -> bool:
 
 
 def _until(ready: Callable[[], bool], stop: threading.Event, what: str) -> bool:
+    """Wait, and say so once where it takes long: read models of a large log fill for minutes."""
     deadline = time.monotonic() + READY_SECONDS_MAX
-    while time.monotonic() < deadline and not stop.is_set():
+    is_late = False
+    while not stop.is_set():
         if ready():
             return True
+        if not is_late and time.monotonic() > deadline:
+            is_late = True
+            _log.warning("not_ready_yet", what=what, seconds=READY_SECONDS_MAX)
         stop.wait(0.1)
-    if not stop.is_set():
-        _log.error("not_ready_in_time", what=what, seconds=READY_SECONDS_MAX)
     return False

@@ -147,7 +147,9 @@ class RestructuringBody(LoanReasonBody):
 
     term_months = fields.Integer(required=True, validate=validate.Range(1, TERM_MONTHS_MAX))
     interest_rate = fields.String(
-        validate=validate.Regexp(f"^{_PERCENT}$"),
+        validate=validate.Regexp(
+            f"^{_PERCENT}$", error='Give a percentage of 0 to 100 as text, such as "12.5".'
+        ),
         metadata={"example": "12", "pattern": f"^{_PERCENT}$"},
     )
     first_due_date = fields.Date()

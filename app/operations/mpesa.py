@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import string
-import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,27 +11,30 @@ from flask import Response
 from marshmallow import fields, validate
 from structlog.contextvars import bind_contextvars
 
+from app.accounting.freshness import revalidates
+from app.accounting.resources import PaginationAnswer
 from app.auth import requires, services
+from app.awaited import awaited
 from app.blueprint import Blueprint
 from app.fields import Amount, Shillings, StrictSchema, Text
 from app.idempotent import cause, run_once
+from app.operations.mpesa_lists import SHORT_CODE, DatedArguments, list_answer
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
 from domain.money import text_from_cents
-from domain.mpesa.commands import RequestPush
-from domain.mpesa.errors import PushNotFound
+from domain.mpesa.commands import RequestPush, RetryPush
+from domain.mpesa.handlers import push_of
 from domain.mpesa.stk_push import Push, PushPurpose, PushState
 from infra import clock
 from infra.event_store.unit_of_work import UnitOfWork
 from infra.mpesa.short_codes import NoCredentials
-from projections.mpesa_transactions import transaction_json
+from projections.mpesa_transactions import TRANSACTION_LIST, transaction_json
 
 ACCOUNT_REFERENCE_LENGTH = 12  # the longest M-Pesa carries
-FRESH_SECONDS_MAX = 2.0
 _ALPHABET = string.ascii_uppercase + string.digits
 
 blueprint = Blueprint(
-    "mpesa", __name__, url_prefix="/daystar/v1/mpesa", description="Asking members to pay."
+    "mpesa", __name__, url_prefix="/daystar/v1/mpesa", description="Members' payments by M-Pesa."
 )
 
 
@@ -47,7 +49,7 @@ class PushBody(StrictSchema):
     payment_purpose = fields.Enum(PushPurpose, by_value=True, required=True)
     loan_id = fields.UUID(allow_none=True, load_default=None)
     phone = Text(validate=validate.Length(9, 24), allow_none=True, load_default=None)
-    short_code = Text(validate=validate.Regexp(r"^[0-9]{5,7}$"), allow_none=True, load_default=None)
+    short_code = Text(validate=SHORT_CODE, allow_none=True, load_default=None)
 
 
 class PushAnswer(StrictSchema):
@@ -82,8 +84,30 @@ class TransactionAnswer(StrictSchema):
     suspense_reason = fields.String(required=True, allow_none=True)
     result_code = fields.String(required=True, allow_none=True)
     result_description = fields.String(required=True, allow_none=True)
+    retry_of = fields.UUID(required=True, allow_none=True)
     requested_at = fields.AwareDateTime(required=True)
     completed_at = fields.AwareDateTime(required=True, allow_none=True)
+    updated_at = fields.AwareDateTime(required=True)
+
+
+class TransactionsAnswer(StrictSchema):
+    """A page of transactions."""
+
+    transactions = fields.List(fields.Nested(TransactionAnswer), required=True)
+    pagination = fields.Nested(PaginationAnswer, required=True)
+
+
+class TransactionArguments(DatedArguments):
+    """Filters of the transactions. Dates are the days on which they were asked for."""
+
+    status = fields.String(validate=validate.OneOf(list(map(str, PushState))))
+    payment_purpose = fields.String(validate=validate.OneOf(list(map(str, PushPurpose))))
+    loan_id = fields.UUID()
+    account_reference = Text(validate=validate.Regexp(r"^[A-Za-z0-9]{1,12}$"))
+
+
+class RetryBody(StrictSchema):
+    """The same member, phone, amount and purpose: nothing is to be said."""
 
 
 @blueprint.route("/stk-push", methods=["POST"])
@@ -108,22 +132,42 @@ def request_push(body: dict[str, Any]) -> Response:
         phone=body["phone"],
         purpose=body["payment_purpose"],
         amount_cents=body["amount"],
-        account_reference="".join(
-            secrets.choice(_ALPHABET) for _ in range(ACCOUNT_REFERENCE_LENGTH)
-        ),
+        account_reference=_new_reference(),
         short_code=credentials.short_code,
         now=clock.now(),
         rules=services().settings.contribution_rules,
         loan_id=body["loan_id"],
     )
-    # The push's own id is the thread through all that follows, from here to the member's SMS.
-    response = run_once(
-        command, answer=_answer, status=202, because=cause(correlation_id=str(command.push_id))
+    return _asked(command)
+
+
+@blueprint.route("/transactions/<uuid:transaction_id>/retry", methods=["POST"])
+@requires(Permission.OPERATE)
+@blueprint.arguments(RetryBody())
+@blueprint.response(202, PushAnswer)
+def retry_push(_: dict[str, Any], transaction_id: UUID) -> Response:
+    """Ask again what failed, was cancelled, refused or never answered: as a transaction of its own.
+
+    At most three times in all, and not within two minutes: M-Pesa refuses the same amount sooner.
+    """
+    command = RetryPush(
+        push_id=uuid4(),
+        retry_of=transaction_id,
+        account_reference=_new_reference(),
+        now=clock.now(),
+        rules=services().settings.contribution_rules,
     )
-    push_id: str = response.json["id"]  # type: ignore[index]
-    bind_contextvars(correlation_id=push_id)  # told again, it is the first one's
-    response.headers["Location"] = f"/daystar/v1/mpesa/transactions/{push_id}"
-    return response
+    return _asked(command)
+
+
+@blueprint.route("/transactions")
+@requires(Permission.OPERATE)
+@revalidates
+@blueprint.arguments(TransactionArguments(), location="query")
+@blueprint.response(200, TransactionsAnswer)
+def list_transactions(arguments: dict[str, Any]) -> Response:
+    """What members were asked to pay, newest first, and what became of it."""
+    return list_answer(TRANSACTION_LIST, arguments)
 
 
 @blueprint.route("/transactions/<uuid:transaction_id>")
@@ -131,28 +175,27 @@ def request_push(body: dict[str, Any]) -> Response:
 @blueprint.response(200, TransactionAnswer)
 def show_transaction(transaction_id: UUID) -> Response:
     """One transaction: its state, its receipt, where its money went."""
-    json_text = transaction_json(services().pool, transaction_id)
+    pool = services().pool
+    json_text = transaction_json(pool, transaction_id)
     if json_text is None:
-        json_text = _awaited(transaction_id)
+        push_of(transaction_id, UnitOfWork(services().store, cause()))
+        json_text = awaited(lambda: transaction_json(pool, transaction_id))
     return Response(json_text, content_type="application/json")
 
 
-def _awaited(transaction_id: UUID) -> str:
-    """A push asked for a moment ago: the read model is about to have it."""
-    if UnitOfWork(services().store, cause()).find(Push, transaction_id) is None:
-        raise PushNotFound
-    deadline = time.monotonic() + FRESH_SECONDS_MAX
-    while time.monotonic() < deadline:
-        json_text = transaction_json(services().pool, transaction_id)
-        if json_text is not None:
-            return json_text
-        time.sleep(0.02)
-    raise Problem(
-        503,
-        "read_model_behind",
-        "This transaction exists, but its read model lags behind. Please try again.",
-        headers={"Retry-After": "2"},
+def _new_reference() -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(ACCOUNT_REFERENCE_LENGTH))
+
+
+def _asked(command: RequestPush | RetryPush) -> Response:
+    """The push's own id is the thread through all that follows, from here to the member's SMS."""
+    response = run_once(
+        command, answer=_answer, status=202, because=cause(correlation_id=str(command.push_id))
     )
+    push_id: str = response.json["id"]  # type: ignore[index]
+    bind_contextvars(correlation_id=push_id)  # told again, it is the first one's
+    response.headers["Location"] = f"/daystar/v1/mpesa/transactions/{push_id}"
+    return response
 
 
 def _answer(push: Push) -> dict[str, Any]:

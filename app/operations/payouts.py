@@ -105,7 +105,7 @@ class PayoutsAnswer(StrictSchema):
     pagination = fields.Nested(PaginationAnswer, required=True)
 
 
-class StepAnswer(StrictSchema):
+class PayoutStepAnswer(StrictSchema):
     """One thing that happened to a payout."""
 
     happened = fields.String(required=True)
@@ -116,7 +116,7 @@ class StepAnswer(StrictSchema):
 class OnePayoutAnswer(PayoutAnswer):
     """A payout, and its story from the beginning."""
 
-    story = fields.List(fields.Nested(StepAnswer), required=True)
+    story = fields.List(fields.Nested(PayoutStepAnswer), required=True)
 
 
 class LaneAnswer(StrictSchema):

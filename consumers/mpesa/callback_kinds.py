@@ -1,7 +1,7 @@
 """The kinds of callbacks: how each is read into a command, and what its decision begins with.
 
 `daystar intake` decides many callbacks in one append; what their decisions begin with is loaded for
-all of them at once, in two rounds: the second may depend on what the first has brought.
+all of them at once, in three rounds: the later ones may depend on what the earlier have brought.
 """
 
 from __future__ import annotations

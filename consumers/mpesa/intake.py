@@ -7,7 +7,9 @@ wrong in a batch is done again one by one, so no callback suffers for another.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -15,7 +17,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 from structlog.contextvars import bound_contextvars
 
-from consumers.mpesa.callback_kinds import CALLBACK_KINDS
+from consumers.mpesa.callback_kind import CallbackKind, SetAside
 from domain.command_handlers import COMMAND_HANDLERS
 from domain.errors import DomainError
 from domain.mpesa.outcome import Outcome
@@ -40,9 +42,12 @@ _log = structlog.get_logger()
 class Intake:
     """Works the table of stored callbacks. Any number of them may run."""
 
-    def __init__(self, store: EventStore, callbacks: CallbackStore) -> None:
+    def __init__(
+        self, store: EventStore, callbacks: CallbackStore, kinds: Mapping[str, CallbackKind]
+    ) -> None:
         self._store = store
         self._callbacks = callbacks
+        self._kinds = kinds
 
     def run(self, stop: threading.Event) -> None:
         """Work until told to stop. A database that is away is waited for."""
@@ -70,16 +75,28 @@ class Intake:
         settlements: list[Settlement] = []
         for callback in claimed:
             try:
-                readable.append((callback, CALLBACK_KINDS[callback.kind].read(callback)))
+                readable.append(self._read(callback))
             except UnreadableCallback as error:
                 with _named(callback):
                     _log.warning("callback_unreadable")
                 note = f"unreadable: {error.reason}"
                 settlements.append(Settlement(callback.callback_id, note, set_aside=True))
+            except SetAside as error:
+                note = str(error.outcome)
+                settlements.append(Settlement(callback.callback_id, note, set_aside=True))
         settlements.extend(self._decide_together(readable))
         self._callbacks.settle(settlements)
         _tell(claimed, settlements)
         return len(claimed)
+
+    def _read(self, callback: StoredCallback) -> Readable:
+        """From here on everything says what the callback is about."""
+        kind = self._kinds[callback.kind]
+        command = kind.read(callback)
+        about = kind.correlation(command)
+        if about is not None:
+            callback = replace(callback, correlation_id=str(about))
+        return callback, command
 
     def _decide_together(self, readable: list[Readable]) -> list[Settlement]:
         if len(readable) > 1:
@@ -97,16 +114,25 @@ class Intake:
 
     def _decide_batch(self, readable: list[Readable]) -> list[Settlement]:
         unit = UnitOfWork(self._store, _cause(readable[0][0]))
-        kinds = [(CALLBACK_KINDS[callback.kind], command) for callback, command in readable]
+        kinds = [(self._kinds[callback.kind], command) for callback, command in readable]
+        unit.prefetch_keys(key for kind, command in kinds for key in kind.keys(command))
         unit.prefetch(stream for kind, command in kinds for stream in kind.streams(command))
-        unit.prefetch(
-            stream for kind, command in kinds for stream in kind.further_streams(command, unit)
+        unit.prefetch_keys(
+            key for kind, command in kinds for key in kind.further_keys(command, unit)
         )
+        for further in ("further_streams", "last_streams"):
+            unit.prefetch(
+                stream
+                for kind, command in kinds
+                for stream in getattr(kind, further)(command, unit)
+            )
         settlements = []
         for callback, command in readable:
             unit.cause = _cause(callback)
-            outcome = COMMAND_HANDLERS[type(command)](command, unit)
-            settlements.append(_settlement(callback, outcome))
+            outcome: Outcome = COMMAND_HANDLERS[type(command)](command, unit)
+            settlements.append(
+                _settlement(callback, str(outcome), set_aside=outcome.needs_a_person)
+            )
         unit.commit()
         return settlements
 
@@ -114,25 +140,25 @@ class Intake:
         try:
             outcome = dispatch(self._store, command, _cause(callback))
         except DomainError as error:
-            return Settlement(callback.callback_id, error.code, set_aside=True)
+            return _settlement(callback, error.code, set_aside=True)
         except (psycopg.OperationalError, PoolTimeout):
             raise
         except Exception as error:  # noqa: BLE001 - the edge of a loop: one bad callback holds up no other
             _log.exception("callback_failed")
             note = f"failed: {type(error).__name__}"
             if callback.attempts >= ATTEMPTS_MAX:
-                return Settlement(callback.callback_id, note, set_aside=True)
+                return _settlement(callback, note, set_aside=True)
             self._callbacks.postpone(callback, note=note)
             return None
-        return _settlement(callback, outcome)
+        return _settlement(callback, str(outcome), set_aside=outcome.needs_a_person)
 
 
 def _cause(callback: StoredCallback) -> Cause:
     return Cause(_ACTOR, callback.correlation_id, f"callback:{callback.callback_id}")
 
 
-def _settlement(callback: StoredCallback, outcome: Outcome) -> Settlement:
-    return Settlement(callback.callback_id, str(outcome), set_aside=outcome.needs_a_person)
+def _settlement(callback: StoredCallback, note: str, *, set_aside: bool) -> Settlement:
+    return Settlement(callback.callback_id, note, set_aside, callback.correlation_id)
 
 
 def _named(callback: StoredCallback) -> AbstractContextManager[None]:
@@ -147,7 +173,7 @@ def _tell(claimed: list[StoredCallback], settlements: list[Settlement]) -> None:
         _log.info(
             "callback_settled",
             callback=settlement.callback_id,
-            correlation_id=correlations[settlement.callback_id],
+            correlation_id=settlement.correlation_id or correlations[settlement.callback_id],
             outcome=settlement.note,
             set_aside=settlement.set_aside,
         )

@@ -123,6 +123,7 @@ class Loan(LoanBooks):
         self.payouts_begun = 0
         self.paid_out_cents = 0
         self.first_due_on = ""
+        self.restructured_on = ""
         if after is not None:
             self.status = LoanStatus.ACTIVE
             self.begin_lines(after, opened_on=taken_over_on, accrues_from=accrues_from)
@@ -353,7 +354,9 @@ class Loan(LoanBooks):
         if source_id is None and effective_on != paid_on.isoformat():
             if self.opened_on == self.taken_over_on:
                 raise RepaymentBeforeTakeOver
-            raise RepaymentBeforeRestructure if self.carried_cents else RepaymentBeforeDisbursement
+            raise (
+                RepaymentBeforeRestructure if self.restructured_on else RepaymentBeforeDisbursement
+            )
         entry = Entry(
             kind="payment", id=repayment_id, cents=amount_cents, on=effective_on, due_on=""
         )
@@ -586,6 +589,7 @@ class Loan(LoanBooks):
         self.open_books(terms)
         self.carried_cents = after["paid_cents"]
         self.latest_on = restructured_on
+        self.restructured_on = restructured_on
         self.due_soon_told = 0
         for repayment in self.repayments.values():
             if repayment["state"] == "counted":

@@ -10,6 +10,10 @@ class MemberNotFound(NotFound):
     code = "member_not_found"
 
 
+class MemberNumberUnknown(MemberNotFound):
+    """There is no member with this number."""
+
+
 class MemberNumberTaken(BrokenRule):
     """Another member already has this member number."""
 

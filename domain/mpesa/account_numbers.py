@@ -8,12 +8,14 @@ nowhere, or to several, is a reason for suspense.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from uuid import UUID
 
 from domain.errors import InvalidInput
+from domain.identities import account_id
 from domain.loans.handlers import LOAN_NUMBER
 from domain.loans.loan import Loan
 from domain.loans.lookup import LOAN_OF_MEMBER, loans_of
@@ -25,6 +27,7 @@ from domain.phones import normalised_phone
 from domain.store import AggregateStore, Key
 
 ACCOUNT_NUMBER_LENGTH_MAX = 40  # M-Pesa carries twenty; who sends more has no account here
+READINGS_KEPT_MAX = 200  # more than one batch of confirmations
 _DROPPED = re.compile(r"[^A-Z0-9]+")
 
 
@@ -41,12 +44,10 @@ class AccountRules:
     """Which account numbers are understood, in which order, and what a word behind one means."""
 
     kinds: tuple[AccountKind, ...] = (AccountKind.MEMBER, AccountKind.LOAN, AccountKind.PHONE)
-    suffixes: Mapping[str, PushPurpose] = field(
-        default_factory=lambda: {
-            "S": PushPurpose.SHARE_CAPITAL,
-            "R": PushPurpose.REGISTRATION_FEE,
-            "L": PushPurpose.LOAN_REPAYMENT,
-        }
+    words: tuple[tuple[str, PushPurpose], ...] = (
+        ("S", PushPurpose.SHARE_CAPITAL),
+        ("R", PushPurpose.REGISTRATION_FEE),
+        ("L", PushPurpose.LOAN_REPAYMENT),
     )
 
 
@@ -82,9 +83,12 @@ def keys_of(account_number: str | None, rules: AccountRules) -> list[Key]:
 def streams_of(
     account_number: str | None, rules: AccountRules, store: AggregateStore
 ) -> Iterator[UUID]:
-    """The members and loans that those keys lead to."""
+    """The loans, and the members with their accounts, that those keys lead to."""
     for key in keys_of(account_number, rules):
-        yield from store.lookup(key.scope, key.value)
+        for found in store.lookup(key.scope, key.value):
+            yield found
+            if key.scope != LOAN_NUMBER:
+                yield account_id(found)
 
 
 def loan_keys_of(
@@ -113,7 +117,13 @@ def destination_of(
     return SuspenseReason.ACCOUNT_NUMBER_UNKNOWN
 
 
-def _readings(account_number: str | None, rules: AccountRules) -> Iterator[_Reading]:
+@lru_cache(maxsize=READINGS_KEPT_MAX)
+def _readings(account_number: str | None, rules: AccountRules) -> tuple[_Reading, ...]:
+    """Each is asked for several times: to look up many at once, and to decide."""
+    return tuple(_read(account_number, rules))
+
+
+def _read(account_number: str | None, rules: AccountRules) -> Iterator[_Reading]:
     """All ways to read it, the likeliest first: as a whole, then with a word taken off its end.
 
     Numbers of loans that were taken over from older books hold whatever they held there.
@@ -126,7 +136,7 @@ def _readings(account_number: str | None, rules: AccountRules) -> Iterator[_Read
         for number in dict.fromkeys((written, written.upper())):
             yield _Reading(AccountKind.LOAN, number, None)
     parts: list[tuple[str, PushPurpose | None]] = [(text, None)]
-    for word, meant in rules.suffixes.items():
+    for word, meant in rules.words:
         if text.endswith(word) and len(text) > len(word):
             parts.append((text[: -len(word)], meant))
     for number, purpose in parts:

@@ -68,7 +68,7 @@ def retry_push(command: RetryPush, store: AggregateStore) -> Push:
         CannotAskAgain: it is under way, in doubt, or paid.
         AskedTooOften, AskedAMomentAgo, AskedAgainAlready: beyond the limits.
     """
-    before = _existing(command.retry_of, store)
+    before = push_of(command.retry_of, store)
     if before.state not in MAY_BE_ASKED_AGAIN or before.phone is None:
         raise CannotAskAgain
     if before.try_number >= TRIES_MAX:
@@ -142,7 +142,7 @@ def _check_amount(command: RequestPush, rules: ContributionRules, store: Aggrega
 
 def record_push_result(command: RecordPushResult, store: AggregateStore) -> Outcome:
     """Settle a push by what Safaricom called back. Repeats and stragglers change nothing."""
-    push = _existing(command.push_id, store)
+    push = push_of(command.push_id, store)
     if push.checkout_request_id not in (None, command.checkout_request_id):
         return Outcome.OTHER_CHECKOUT_REQUEST
     if stk_verdict(command.result_code) is Verdict.SUCCESS:
@@ -168,7 +168,7 @@ def _told(push: Push, command: RecordPushResult) -> ToldReceipt:
 
 def record_query_answer(command: RecordQueryAnswer, store: AggregateStore) -> Outcome:
     """Settle a push by the answer to our query."""
-    push = _existing(command.push_id, store)
+    push = push_of(command.push_id, store)
     verdict = stk_verdict(command.result_code)
     at = text_from_moment(command.now)
     if verdict is Verdict.PENDING:
@@ -237,7 +237,8 @@ def _saved(push: Push, store: AggregateStore, *, before: int) -> Outcome:
     return Outcome.APPLIED
 
 
-def _existing(push_id: UUID, store: AggregateStore) -> Push:
+def push_of(push_id: UUID, store: AggregateStore) -> Push:
+    """The push as it stands. Raises PushNotFound."""
     push = store.find(Push, push_id)
     if push is None:
         raise PushNotFound

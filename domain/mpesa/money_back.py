@@ -11,7 +11,7 @@ from uuid import UUID
 
 from domain.aggregate import Aggregate
 from domain.mpesa import receipt_events as events
-from domain.mpesa.errors import NotAllInSuspense, NotSoMuchInSuspense, SettledOtherwise
+from domain.mpesa.receipt_errors import NotAllInSuspense, NotSoMuchInSuspense, SettledOtherwise
 
 
 class MoneyBack(Aggregate):

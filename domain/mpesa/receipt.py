@@ -14,13 +14,13 @@ from uuid import UUID
 
 from domain.aggregate import event
 from domain.mpesa import receipt_events as events
-from domain.mpesa.errors import (
+from domain.mpesa.money_back import MoneyBack
+from domain.mpesa.receipt_errors import (
     NoSuchProposal,
     NotAllInSuspense,
     NotSoMuchInSuspense,
     ProposalWaits,
 )
-from domain.mpesa.money_back import MoneyBack
 
 
 class Channel(StrEnum):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from domain.mpesa.errors import NotAllInSuspense, NotSoMuchInSuspense
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_states import PAID
 from domain.mpesa.receipt import Receipt
+from domain.mpesa.receipt_errors import NotAllInSuspense, NotSoMuchInSuspense
 from domain.store import AggregateStore
 
 

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from domain.aggregate import Aggregate, Created, event
 from domain.errors import BrokenRule, InvalidInput
+from domain.members.errors import MemberNotFound
+from domain.members.member import Member
 from domain.store import AggregateStore, Key
 
 PRINCIPAL_NAME = "principal.name"
@@ -93,12 +95,14 @@ class AddPrincipal:
 
 
 def add_principal(command: AddPrincipal, store: AggregateStore) -> Principal:
-    """Add a principal. Names are unique, whatever their capitals."""
+    """Add a principal. Names are unique, whatever their capitals; a member it names is known."""
     name = " ".join(command.name.split())
     if not 0 < len(name) <= _NAME_LENGTH_MAX or not name.isprintable():
         raise InvalidInput("name", f"Give a name of 1 to {_NAME_LENGTH_MAX} letters.")
     if command.approval_limit_cents < 0:
         raise InvalidInput("approval_limit", "The approval limit cannot be below zero.")
+    if command.member_id is not None and store.find(Member, command.member_id) is None:
+        raise MemberNotFound
     principal: Principal = Principal.begin(
         Principal.Added,
         stream_id=command.principal_id,

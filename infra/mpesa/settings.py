@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from domain.mpesa.account_numbers import AccountKind, AccountRules
+from domain.mpesa.stk_push import PushPurpose
 from infra.errors import SettingsError
 from infra.mpesa.addresses import is_loopback
 from infra.mpesa.credentials import (
@@ -19,6 +23,8 @@ from infra.mpesa.credentials import (
 )
 from infra.variables import Variables
 
+_WORD = re.compile(r"[A-Z0-9]{1,10}")
+
 
 @dataclass(frozen=True)
 class MpesaPatience:
@@ -29,6 +35,26 @@ class MpesaPatience:
     failure_query_seconds: float = 5.0
     query_backoff_seconds: tuple[float, ...] = (15.0, 30.0, 60.0, 120.0)
     give_up_seconds: float = 900.0
+
+
+class Validation(StrEnum):
+    """What is answered where a payment would find no place."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class PaybillSettings:
+    """How account numbers are understood, and whether a payer is told that one is not."""
+
+    rules: AccountRules = field(default_factory=AccountRules)
+    validation: Validation = Validation.ACCEPT
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a payment that would go to suspense is refused where Safaricom asks."""
+        return self.validation is Validation.REFUSE
 
 
 def mpesa_credentials(
@@ -127,6 +153,49 @@ def mpesa_patience(variables: Variables) -> MpesaPatience:
             "when to stop asking: the push expires",
         ),
     )
+
+
+def paybill_settings(variables: Variables) -> PaybillSettings:
+    """How payments to a paybill find their place.
+
+    Raises:
+        SettingsError: a kind or a purpose that there is not, or a word that is none.
+    """
+    usual = AccountRules()
+    kinds = variables.text(
+        "DAYSTAR_PAYBILL_ACCOUNTS",
+        ",".join(usual.kinds),
+        "what an account number may be, the first that is found first: `member` number, `loan`"
+        " number, `phone`",
+    )
+    words = variables.text(
+        "DAYSTAR_PAYBILL_WORDS",
+        ",".join(f"{word}={purpose}" for word, purpose in usual.words),
+        "words behind an account number, and what the money is then for; without one, deposits",
+    )
+    validation = variables.choice(
+        "DAYSTAR_PAYBILL_VALIDATION",
+        Validation.ACCEPT,
+        "`refuse` tells payers of an account number that is not known, where Safaricom asks"
+        " beforehand; `accept` lets all money come",
+        otherwise="`accept`",
+        kind=Validation,
+    )
+    try:
+        rules = AccountRules(
+            kinds=tuple(AccountKind(kind.strip()) for kind in kinds.split(",")),
+            words=tuple(_word(pair) for pair in words.split(",")),
+        )
+    except ValueError as error:
+        raise SettingsError(f"DAYSTAR_PAYBILL_...: {error}") from error
+    return PaybillSettings(rules, validation)
+
+
+def _word(pair: str) -> tuple[str, PushPurpose]:
+    word, _, purpose = pair.partition("=")
+    if not _WORD.fullmatch(word.strip()):
+        raise ValueError(f"{word!r} is no word of capitals and digits")
+    return word.strip(), PushPurpose(purpose.strip())
 
 
 def _initiator(variables: Variables) -> Initiator | None:

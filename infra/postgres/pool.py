@@ -26,7 +26,12 @@ class SlowDriver(InfrastructureError):
 
 
 def open_pool(
-    url: str, *, size_max: int, statement_timeout_milliseconds: int = 5_000, name: str = "daystar"
+    url: str,
+    *,
+    size_max: int,
+    statement_timeout_milliseconds: int = 5_000,
+    wait_seconds_max: float = WAIT_SECONDS_MAX,
+    name: str = "daystar",
 ) -> ConnectionPool:
     """A pool that opens connections as they are needed and mends itself when the server returns."""
     if psycopg.pq.__impl__ == "python":
@@ -35,7 +40,7 @@ def open_pool(
         application_url(url, statement_timeout_milliseconds=statement_timeout_milliseconds),
         min_size=1,
         max_size=size_max,
-        timeout=WAIT_SECONDS_MAX,
+        timeout=wait_seconds_max,
         kwargs={"autocommit": True, "application_name": name, "prepare_threshold": 3},
         open=True,
         name=name,

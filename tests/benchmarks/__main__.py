@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.wiring import Services, database_urls, running_database
 from infra.settings import read_settings
-from tests.benchmarks import append, callbacks, lag, lists, rebuild, summary
+from tests.benchmarks import append, callbacks, lag, lists, paybill, rebuild, summary
 from tests.benchmarks.figures import Figure, table, write_readme, write_results
 
 
@@ -25,6 +25,7 @@ def main() -> None:
     parts: list[tuple[str, Callable[[Services, Path, int], list[Figure]]]] = [
         ("appends", lambda services, _, __: append.measure(database_urls(services.settings).owner)),
         ("callbacks", lambda s, d, p: callbacks.measure(s, port=p, data_directory=d)),
+        ("paybill", lambda s, d, p: paybill.measure(s, port=p, data_directory=d)),
         ("lists", lambda s, d, p: lists.measure(s, port=p, data_directory=d)),
         ("summary", lambda s, d, p: summary.measure(s, port=p, data_directory=d)),
         ("lag", lambda s, d, p: lag.measure(s, port=p, data_directory=d)),

@@ -56,11 +56,11 @@ def measure(services: Services, *, port: int, data_directory: Path) -> list[Figu
 
 def _post(services: Services, port: int, requests: list[bytes], *, rate: float | None) -> float:
     """Callbacks a second, counted until the last one's events are appended."""
-    before = _count(services, _POSTED)
+    before = counted(services, _POSTED)
     load = run_load(port, requests, rate=rate)
     assert load.failures == 0, "every callback was answered 200"
     answered = time.perf_counter()
-    while _count(services, _POSTED) < before + len(requests):
+    while counted(services, _POSTED) < before + len(requests):
         time.sleep(0.01)
     # The generator's own start-up does not count; what intake does after the last answer does.
     return len(requests) / (load.seconds + time.perf_counter() - answered)
@@ -69,15 +69,16 @@ def _post(services: Services, port: int, requests: list[bytes], *, rate: float |
 def _paced(
     services: Services, port: int, requests: list[bytes], *, rate: float
 ) -> tuple[float, float]:
-    before = _count(services, _POSTED)
+    before = counted(services, _POSTED)
     load = run_load(port, requests, rate=rate)
     assert load.failures == 0, "every callback was answered 200"
-    while _count(services, _POSTED) < before + len(requests):
+    while counted(services, _POSTED) < before + len(requests):
         time.sleep(0.01)
     return load.per_second, load.percentile(0.99)
 
 
-def _count(services: Services, statement: str) -> int:
+def counted(services: Services, statement: str) -> int:
+    """What a counting query answers now."""
     with services.pool.connection() as connection:
         row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
     assert row is not None

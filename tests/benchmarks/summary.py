@@ -41,7 +41,7 @@ _FILL = (
     *(
         f"""INSERT INTO read_summary.movements
         SELECT md5('{kind}' || n)::uuid, '{kind}', {_DAY},
-               {_MEMBER}, 1000 + n % 9973
+               {_MEMBER}, 1000 + n % 9973, 1000 + n % 9973, n, NULL
         FROM generate_series(1, {rows}) AS n"""
         for kind, rows in (("d", LOANS), ("r", REPAYMENTS), ("c", CONTRIBUTIONS))
     ),

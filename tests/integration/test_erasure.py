@@ -15,6 +15,7 @@ import pytest
 from domain.contributions.account import MemberAccount
 from domain.contributions.rules import ContributionType
 from domain.identities import account_id, receipt_id
+from domain.loans.commands import DeclineLoan
 from domain.members.commands import ChangeContact, EraseMember, ExitMember, SuspendMember
 from domain.members.errors import MemberHasNotExited, MemberIsErased, MoneyStillHeld
 from domain.members.member import NATIONAL_ID, PHONE, Member
@@ -25,13 +26,14 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import UnitOfWork
 from projections.follower import pause, resume
+from projections.installation import schema_name
 from projections.personal_data import PERSONAL_DATA_TABLES
 from projections.read_models import READ_MODELS
 from projections.rebuild import Rebuild
 from tests.conftest import MASTER_KEY
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, PUSH, RECORD, REGISTER, open_house
 from tests.support.co_operative import CAUSE, NOW, TODAY
-from tests.support.somebody import OTHER_PHONE, PERSON, SUSPENSION, dump, traces
+from tests.support.somebody import OTHER_PHONE, PERSON, PURPOSE, SUSPENSION, dump, traces
 
 WHY = "asked in writing"
 
@@ -95,9 +97,10 @@ def callback(push_id, phone):
 
 
 def whole_life(house):
-    """Registered, reached otherwise, asked and paid by M-Pesa, suspended. Nothing is held."""
+    """Registered, reached otherwise, asked and paid by M-Pesa, refused a loan, suspended."""
     client = house.client("operate")
-    member_id = UUID(client.post(REGISTER, PERSON).json["id"])
+    since_long = PERSON | {"registration_date": "2020-01-15"}
+    member_id = UUID(client.post(REGISTER, since_long).json["id"])
     contact = {"phone": OTHER_PHONE, "email": "other@kiplimo.example"}
     assert client.post(f"{REGISTER}/{member_id}/contact", contact).status_code == 200
     push_id = house.co_operative.accepted_push(
@@ -112,6 +115,10 @@ def whole_life(house):
     )
     assert house.services.intake().work_once() == 1
     assert house.co_operative.load(Push, push_id).state == PushState.SUCCEEDED
+    product = house.co_operative.product(contributed_cents_min=0)
+    loan_id = house.co_operative.application(member_id, product_code=product, purpose=PURPOSE)
+    decline = DeclineLoan(loan_id, house.co_operative.principal(), SUSPENSION, TODAY)
+    house.co_operative.dispatch(decline)
     suspension = client.post(f"{REGISTER}/{member_id}/suspension", {"reason": SUSPENSION})
     assert suspension.status_code == 200
     house.follow()
@@ -167,15 +174,18 @@ def test_an_erasure_can_be_said_again_and_finishes_what_a_crash_left(house, owne
     assert traces(dump(owner_url)) == []
 
 
-def test_a_read_model_that_is_held_still_is_named_and_forgets_later(house, owner_url):
+@pytest.mark.parametrize(
+    ("model", "table"), [("members", "read_members.members"), ("loans", "read_loans.loans")]
+)
+def test_a_read_model_that_is_held_still_is_named_and_forgets_later(house, owner_url, model, table):
     member_id, _ = whole_life(house)
-    pause(house.services.pool, "members")
+    pause(house.services.pool, model)
     say = ("erase-member", str(member_id), "--reason", WHY, "--yes", "--force")
     unfinished = daystar(house, owner_url, *say)
     assert unfinished.returncode == 1
-    assert "read_members.members" in unfinished.stderr
+    assert table in unfinished.stderr
     assert "read_mpesa_transactions" not in unfinished.stderr
-    resume(house.services.pool, "members")
+    resume(house.services.pool, model)
     assert daystar(house, owner_url, *say).returncode == 0
     assert traces(dump(owner_url)) == []
 
@@ -342,12 +352,34 @@ def test_every_column_that_could_tell_of_a_person_stands_in_the_one_list(house):
     told = house.owner.execute(
         "SELECT DISTINCT table_schema || '.' || table_name FROM information_schema.columns"
         " JOIN information_schema.tables USING (table_schema, table_name)"
-        " WHERE table_type = 'BASE TABLE'"
-        " AND table_schema !~ '^(pg_|information_schema|public)' AND column_name ~"
-        " '(^|_)(phone|email|first_name|last_name|id_number|checkout_request_id|body|wrapped_key"
-        "|payer_name|payer_hint|account_number|proposal_note)$'"
+        " WHERE table_type = 'BASE TABLE' AND table_schema !~ '^(pg_|information_schema|public)'"
+        " AND column_name ~ '(^|_)(phone|email|first_name|last_name|id_number|checkout_request_id"
+        "|purpose|body|wrapped_key|payer_name|payer_hint|account_number|proposal_note)$'"
     ).fetchall()
     assert {name for (name,) in told} <= set(PERSONAL_DATA_TABLES)
+
+
+def test_every_read_model_that_forgets_somebody_stands_in_the_one_list():
+    forgetful = {
+        schema_name(model) for model in READ_MODELS.values() if "member.erased" in model.folds
+    }
+    assert forgetful == {
+        schema
+        for schema in (name.split(".")[0] for name in PERSONAL_DATA_TABLES)
+        if schema.startswith("read_")
+    }
+
+
+def test_what_a_rebuild_left_lying_is_named(house, owner_url):
+    member_id = house.member()
+    left = {"old_loans_17000_1", "shadow_members"}
+    for schema in (*left, "old_summary_17000_1"):
+        house.owner.execute(f"CREATE SCHEMA {schema}")
+    say = ("erase-member", str(member_id), "--reason", WHY, "--yes", "--force")
+    unfinished = daystar(house, owner_url, *say)
+    assert unfinished.returncode == 1
+    assert all(schema in unfinished.stderr for schema in left), unfinished.stderr
+    assert "old_summary" not in unfinished.stderr, "there is nobody in it"
 
 
 def test_the_answers_given_about_the_person_are_forgotten(house, owner_url):

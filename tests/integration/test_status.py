@@ -45,6 +45,16 @@ def test_it_names_every_read_model_and_what_stopped_it(owner_url, tmp_path, stor
     assert max(map(len, lines)) <= 80
 
 
+def test_what_has_stopped_by_itself_is_not_called_held(owner_url, tmp_path, store):
+    with open_pool(owner_url, size_max=1) as pool, pool.connection() as connection:
+        connection.execute("UPDATE followers.followers SET state = 'stopped' WHERE name = 'loans'")
+    runner = CliRunner(env=environment(owner_url, tmp_path))
+    held = [runner.invoke(daystar, ["projections", "pause", "members"]) for _ in range(2)]
+    assert [(each.exit_code, "members is held" in each.output) for each in held] == [(0, True)] * 2
+    refused = runner.invoke(daystar, ["projections", "pause", "loans"])
+    assert (refused.exit_code, "stopped by itself" in refused.output) == (1, True)
+
+
 def test_watching_shows_it_until_ctrl_c_which_ends_it_in_peace(owner_url, tmp_path, store):
     terminal, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

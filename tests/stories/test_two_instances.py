@@ -19,6 +19,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 import app.cli.up as starting
 from domain.api_keys.handlers import RevokeApiKey
@@ -120,6 +121,15 @@ def test_a_port_that_stays_taken_is_named(monkeypatch):
         monkeypatch.setenv("DAYSTAR_PORT", str(port))
         with pytest.raises(SettingsError, match=f"Port {port} is taken; set DAYSTAR_PORT"):
             starting._check_ports(read_settings())
+
+
+def test_a_house_whose_lists_fill_for_long_says_so_and_is_waited_for(monkeypatch):
+    """As after `daystar demo-data`: whoever started it still learns its address and its keys."""
+    monkeypatch.setattr(starting, "READY_SECONDS_MAX", 0.0)
+    answers = iter([False, False, True])
+    with capture_logs() as said:
+        assert starting._until(lambda: next(answers), threading.Event(), "read models")
+    assert [line["event"] for line in said] == ["not_ready_yet"]
 
 
 def test_an_issued_key_stands_alone_on_the_last_line_and_opens_the_running_house(house):

@@ -21,7 +21,14 @@ from domain.loans.commands import (
 from domain.loans.loan import Loan
 from domain.loans.terms import LoanTerms
 from domain.members.commands import RegisterMember
-from domain.mpesa.commands import RecordPushResult, RecordQueryAnswer, RequestPush
+from domain.mpesa.account_numbers import AccountRules
+from domain.mpesa.commands import (
+    RecordPushResult,
+    RecordQueryAnswer,
+    RecordReceipt,
+    RequestPush,
+)
+from domain.mpesa.payer import Payer
 from domain.mpesa.sending import RecordAcknowledgement, StartSending
 from domain.mpesa.stk_push import Push
 from domain.principals.principal import AddPrincipal, PrincipalKind, Role
@@ -230,6 +237,25 @@ class CoOperative:
             amount_cents=None,
             paid_at=None,
             payer_phone=None,
+        )
+
+    def told(self, receipt_number: str, account_number: str | None, **fields: Any) -> Any:
+        """A paybill confirmation, or another channel, tells of money."""
+        values = {
+            "amount_cents": 2_000_00,
+            "paid_at": NOW,
+            "channel": "paybill",
+            "short_code": "174379",
+            "payer": Payer(),
+            "now": NOW,
+            "rules": AccountRules(),
+        }
+        return self.dispatch(
+            RecordReceipt(
+                receipt_number=receipt_number,
+                account_number=account_number,
+                **(values | fields),
+            )
         )
 
     def queried(self, push_id: UUID, code: str) -> Any:

@@ -16,8 +16,9 @@ PERSON = {
 }
 OTHER_PHONE = "+254 733 915 246"
 SUSPENSION = "said qwendolo lies"
+PURPOSE = "school fees for little vrenzika"
 TRACES = (
-    *("zawadixq", "kiplimo", "39174628", "qwendolo", "ws_co_"),
+    *("zawadixq", "kiplimo", "39174628", "qwendolo", "vrenzika", "ws_co_"),
     *("722913057", "722 913 057", "733915246", "733 915 246"),
 )
 _BYTEA = re.compile(r"\\\\x((?:[0-9a-f]{2})+)")

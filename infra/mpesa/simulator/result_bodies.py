@@ -44,9 +44,9 @@ def result_body(taken: TakenRequest, decision: Decision) -> bytes:
 
 
 def enveloped_timeout_body(taken: TakenRequest) -> bytes:
-    """A queue time-out as some clients' models have it. Its code says nothing of the money."""
+    """A queue time-out as some clients expect it: only the address tells it from a failure."""
     result = {
-        "ResultType": 1,
+        "ResultType": 0,
         "ResultCode": "1",
         "ResultDesc": "The service request timed out.",
         **_names(taken),

@@ -105,12 +105,21 @@ class Simulator:
         return requests.post(f"{self.url}{path}", timeout=5)
 
 
+@contextmanager
+def simulating(settings: SimulatorSettings) -> Iterator[Simulator]:
+    """A simulator of one's own."""
+    app = create_app(settings)
+    with served(app) as url:
+        try:
+            yield Simulator(url)
+        finally:
+            app.extensions[EXTENSION].stop()
+
+
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    app = create_app(replace(SETTINGS, private_key_pem=simulated_key()))
-    with served(app) as url:
-        yield Simulator(url)
-        app.extensions[EXTENSION].stop()
+    with simulating(replace(SETTINGS, private_key_pem=simulated_key())) as running:
+        yield running
 
 
 ACCEPTED = {"ResultCode": 0, "ResultDesc": "Accepted"}
@@ -142,6 +151,13 @@ class CallbackListener:
 
 @pytest.fixture
 def listener() -> Iterator[CallbackListener]:
+    with listening() as heard:
+        yield heard
+
+
+@contextmanager
+def listening() -> Iterator[CallbackListener]:
+    """A door of one's own."""
     heard = CallbackListener("")
 
     class Door(BaseHTTPRequestHandler):
@@ -164,10 +180,12 @@ def listener() -> Iterator[CallbackListener]:
     heard.url = f"http://127.0.0.1:{server.server_port}/hooks/stk/0123abcd"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield heard
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield heard
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def credentials_for(base_url: str) -> Credentials:

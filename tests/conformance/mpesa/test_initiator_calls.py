@@ -173,7 +173,7 @@ def test_an_enveloped_timeout_is_not_taken_for_a_failure(client, simulator, list
     simulator.set("enveloped_timeout_then_success", of="payout")
     pay_out(client, listener)
     path, body = listener.next_told()
-    told = read_result(body)
+    told = read_result(body, told_as_timeout=path == "timeout")
     assert (path, told.is_timeout, told.result_code) == ("timeout", True, "1")
     assert next_result(listener).succeeded
 

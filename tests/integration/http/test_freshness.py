@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -39,6 +40,13 @@ def test_what_a_client_has_is_not_sent_again(premises, path):
     assert premises.client.get(path, headers={"If-None-Match": '"1-x"'}).data == first.data
     weak = {"If-None-Match": f'"1-x", W/{first.headers["ETag"]}'}
     assert premises.client.get(path, headers=weak).status_code == 304
+
+
+def test_a_star_is_no_tag_that_somebody_holds(premises):
+    star = {"If-None-Match": "*"}
+    assert premises.client.get(CONTRIBUTIONS, headers=star).status_code == 200
+    unknown = premises.client.get(f"{LOAN_BOOKS}/{uuid4()}", headers=star)
+    assert_refused(unknown, 404, "loan_not_found")
 
 
 def test_a_tag_holds_for_its_own_question_only(premises):

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from app.blueprint import Blueprint
+from projections.public_events.table import TYPES
 from tests.integration.http.house import Client, assert_refused
 
 PARTS_OF_THE_PAGE = {"/docs/page.js", "/docs/page.css", "/docs/icon.svg"}
@@ -107,6 +108,13 @@ def test_every_list_refuses_what_it_does_not_know_and_what_python_alone_would_re
         for name, value in spoiled:
             response = premises.client.get(f"{path}?{urlencode({name: value})}")
             assert_refused(response, 400, "rest_invalid_param")
+
+
+def test_what_moved_in_is_described_as_the_feed_tells_it(document):
+    told = TYPES["contribution.received"].data["payment_method"]["enum"]
+    listed = document["components"]["schemas"]["ContributionAnswer"]["properties"]["payment_method"]
+    assert sorted(listed["enum"]) == sorted(told)
+    assert "opening_balance" in told
 
 
 def test_every_reference_leads_somewhere(document):

@@ -15,7 +15,7 @@ from infra import clock
 from infra.event_store import as_of
 from projections import past
 from projections.follower import pause
-from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, assert_refused
+from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, SUMMARY, assert_refused
 
 LOANS = "/daystar-accounting/v1/loans"
 REPAYMENTS = "/daystar-accounting/v1/repayments"
@@ -113,6 +113,10 @@ def test_before_the_first_event_there_is_nobody(client, house, borrower, loan_id
     for path in LISTS:
         answer = client.get(f"{path}?as_of=2001-01-01").json
         assert answer["pagination"]["total_items"] == 0
+    summary = client.get(f"{SUMMARY}?as_of=2001-01-31&period=monthly").json
+    assert set(summary["financial_data"].values()) == {"0.00"}
+    assert set(summary["member_data"].values()) == {0}
+    assert summary["period"]["from"] == "2001-01-01", "today is the day that is asked for"
     for path in (f"{MEMBERS}/{borrower}", f"{LOANS}/{loan_id}"):
         assert client.get(f"{path}?as_of_position=0").status_code == 404
         assert client.get(path).status_code == 200
@@ -239,7 +243,7 @@ NOT_A_TIME += ["2026-03-01T25:00:00", "2026-03-01 10:00", "0000-01-01", "\x00", 
 )
 def test_a_past_that_cannot_be_is_refused_with_a_sentence(premises, name, value):
     with premises.house.unchanged():
-        for path in (*LISTS, f"{MEMBERS}/{premises.member_id}"):
+        for path in (*LISTS, SUMMARY, f"{MEMBERS}/{premises.member_id}"):
             response = premises.client.get(f"{path}?{urlencode({name: value})}")
             problem = assert_refused(response, 400, "rest_invalid_param")
             assert set(problem["errors"]) == {name}
@@ -247,7 +251,7 @@ def test_a_past_that_cannot_be_is_refused_with_a_sentence(premises, name, value)
 
 
 def test_two_pasts_at_once_are_refused(premises):
-    for path in LISTS:
+    for path in (*LISTS, SUMMARY):
         response = premises.client.get(f"{path}?as_of=2026-01-01&as_of_position=0")
         problem = assert_refused(response, 400, "rest_invalid_param")
         assert set(problem["errors"]) == {"as_of_position"}
@@ -256,17 +260,21 @@ def test_two_pasts_at_once_are_refused(premises):
 def test_a_position_lost_in_a_restore_is_gone(client, house, borrower):
     position = head(house)
     house.owner.execute("SELECT event_store.raise_epoch(%s)", (position + 50_000,))
-    response = client.get(f"{CONTRIBUTIONS}?as_of_position={position + 1_000}")
-    assert_refused(response, 410, "position_lost")
+    for path in (CONTRIBUTIONS, SUMMARY):
+        response = client.get(f"{path}?as_of_position={position + 1_000}")
+        assert_refused(response, 410, "position_lost")
 
 
-def test_a_list_that_lags_says_so(client, house, borrower, monkeypatch):
+@pytest.mark.parametrize(
+    ("path", "read_model"), [(CONTRIBUTIONS, "contributions"), (SUMMARY, "summary")]
+)
+def test_a_list_that_lags_says_so(client, house, borrower, monkeypatch, path, read_model):
     monkeypatch.setattr(past, "BEHIND_SECONDS_MAX", 0.0)
     head(house)
-    pause(house.services.pool, "contributions")
+    pause(house.services.pool, read_model)
     house.contribution(borrower)
     position = head(house)
-    response = client.get(f"{CONTRIBUTIONS}?as_of_position={position}")
+    response = client.get(f"{path}?as_of_position={position}")
     assert_refused(response, 503, "past_not_ready")
     assert int(response.headers["Retry-After"]) > 0
 

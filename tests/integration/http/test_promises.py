@@ -23,6 +23,7 @@ from tests.integration.http.house import (
     SUMMARY,
     Client,
     assert_refused,
+    open_house,
 )
 from tests.support.co_operative import DEVELOPMENT_LOAN, TODAY
 
@@ -142,20 +143,27 @@ def test_a_payment_still_under_way_is_not_called_failed(house, client, books, bo
 
 
 def test_a_loan_is_completed_by_its_last_shilling_of_interest_and_not_before(house, client, books):
-    loan = books.loan(books.borrower())
-    house.follow()
-    owed = Decimal(client.get(f"{LOAN_BOOKS}/{loan}").json["total_payable"])
-    assert owed > 30_000
-    books.repayment(loan, 30_000_00, paid_on=TODAY)
-    house.follow()
-    shown = client.get(f"{LOAN_BOOKS}/{loan}").json
-    if shown["status"] == "active":
-        assert Decimal(shown["balance"]) > 0
-    paid, balance = Decimal(shown["paid_amount"]), Decimal(shown["balance"])
-    assert paid + balance == Decimal(shown["total_payable"]), "nothing falls between the two"
-    parts = ("principal_amount", "interest_amount", "fee_amount", "penalty_amount")
-    [repaid] = shown["repayments"]
-    assert sum(Decimal(repaid[part]) for part in parts) == Decimal(repaid["amount"]) == paid
+    months_ago = date(2026, 8, 23)  # all three instalments are due today
+    order = ["principal", "interest", "fee", "penalty"]  # so that interest comes last
+    terms = {"penalty_percent": "0", "day_count": "30/360", "allocation": order}
+    loan = books.loan(
+        books.borrower(), product_code=books.product(**terms), disbursed_on=months_ago
+    )
+
+    def shown_after(shillings):
+        books.repayment(loan, shillings * 100, paid_on=TODAY)
+        house.follow()
+        shown = client.get(f"{LOAN_BOOKS}/{loan}").json
+        paid, balance = Decimal(shown["paid_amount"]), Decimal(shown["balance"])
+        assert paid + balance == Decimal(shown["total_payable"]) == Decimal("30601.99")
+        parts = ("principal_amount", "interest_amount", "fee_amount", "penalty_amount")
+        assert paid == sum(Decimal(row[part]) for row in shown["repayments"] for part in parts)
+        return shown["status"], shown["balance"], shown["principal_balance"]
+
+    assert shown_after(30_000) == ("active", "601.99", "500.99"), "more is owed than was lent"
+    assert shown_after(501) == ("active", "100.99", "0.00"), "of interest alone"
+    assert shown_after(100) == ("active", "0.99", "0.00")
+    assert shown_after(1) == ("completed", "0.00", "0.00")
 
 
 def test_interest_by_the_month_is_interest_by_the_month(house, client, books):
@@ -263,10 +271,11 @@ def test_a_key_is_kept_as_a_digest_and_shown_to_nobody_again(house):
     assert stored == (0,)
 
 
-def test_a_key_that_asks_too_often_is_told_to_wait(house):
-    limiter = house.services.rate_limiter
-    key_id, key = house.issue("read_loans")
-    for _ in range(3):
-        assert limiter.take(key_id).granted
-    limited = Client(house.app, key).get(LOAN_BOOKS)
-    assert int(limited.headers["X-RateLimit-Remaining"]) == limiter._limit - 4
+def test_a_key_that_asks_too_often_is_told_to_wait(owner_url, tmp_path):
+    with open_house(owner_url, tmp_path, rate_limit=2) as strict:
+        reader = strict.client("read_loans")
+        answers = [reader.get(LOAN_BOOKS) for _ in range(6)]  # in one minute, or in two
+    assert answers[0].status_code == 200
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert len(limited) >= 2
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in limited)

@@ -179,6 +179,65 @@ def test_any_windows_summary_is_what_its_lists_add_up_to(house, client, owner_ur
     assert dumped(owner_url) == before
 
 
+def told(client, query):
+    answer = client.get(f"{SUMMARY}?{query}")
+    assert answer.status_code == 200, answer.text
+    return {name: value for name, value in answer.json.items() if name != "generated_at"}
+
+
+def brought_along(house, member):
+    """An opening balance, and its reversal."""
+    made = uuid4()
+    house.co_operative.dispatch(
+        TakeOverBalances(
+            member_id=member,
+            balances_cents={ContributionType.MONTHLY: 9_000_00},
+            contribution_ids={ContributionType.MONTHLY: made},
+            as_of=business_day(clock.now()),
+            today=business_day(clock.now()),
+        )
+    )
+    house.co_operative.reverse(member, made)
+
+
+def overpaid_late(history):
+    """A repayment that was too much, until earlier ones are told: less and less is on the loan."""
+    books, today = history.books, history.today
+    on = today - timedelta(days=100)
+    loan = books.loan(
+        books.borrower(), product_code=history.product, applied_on=on, disbursed_on=on, today=today
+    )
+    books.repayment(loan, 29_000_00, paid_on=today, today=today)
+    for days in (40, 80):
+        earlier = today - timedelta(days=days)
+        books.repayment(loan, 2_000_00, paid_on=earlier, today=today)
+        yield
+
+
+def test_what_any_window_added_up_to_is_told_again_when_all_has_changed(house, client):
+    history = History(house, 6)
+    brought_along(house, history.members[0])
+    earlier_ones = overpaid_late(history)
+    said = {}
+    for _ in range(20):
+        history.goes_on(6)
+        next(earlier_ones, None)
+        house.follow()
+        position = house.services.store.log.max_notification_id()
+        first = history.day(DAYS)
+        last = first + timedelta(days=history.chance.randint(0, DAYS))
+        for query in (f"date_from={first}&date_to={last}", "period=yearly", "period=weekly"):
+            said[position, query] = told(client, query)
+    restated = "SELECT count(*), count(DISTINCT movement_id) FROM read_summary.restatements"
+    [[restatements, movements]] = house.owner.execute(restated).fetchall()
+    assert restatements > movements > 1
+    assert {"write_off", "restructure", "undo", "take_back"} <= set(history.done), history.done
+    for (position, query), then in said.items():
+        again = told(client, f"{query}&as_of_position={position}")
+        assert again.pop("as_of_position") == str(position)
+        assert again == then
+
+
 def test_what_is_recovered_of_a_loan_written_off_counts_and_what_is_undone_does_not(house, client):
     today = business_day(clock.now())
     books = house.co_operative

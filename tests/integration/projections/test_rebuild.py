@@ -68,6 +68,14 @@ def schemas(owner_url: str) -> set[str]:
     return {row[0] for row in rows if row[0].partition("_")[0] in ("read", "shadow", "old")}
 
 
+def live_tables(owner_url: str) -> list[tuple[str, int]]:
+    """Every schema of a read model, whatever its name, and which one it is."""
+    with psycopg.connect(owner_url) as connection:
+        return connection.execute(
+            "SELECT nspname, oid FROM pg_namespace WHERE nspname ~ '^(read|shadow|old)_' ORDER BY 1"
+        ).fetchall()
+
+
 @dataclass
 class Clerks:
     """People and systems at work: paying, listing, exporting slowly."""
@@ -125,17 +133,30 @@ def test_pushes_lists_and_exports_go_on_while_every_model_is_rebuilt_again_and_a
     assert not {name for name in schemas(owner_url) if name.startswith(("shadow", "old"))}
 
 
-def test_a_cancelled_rebuild_changes_nothing(
-    co_operative: CoOperative, owner_url: str, rebuild: Callable[..., Comparison]
+@pytest.mark.parametrize("when", ["at once", "filling", "indexing", "comparing", "confirming"])
+def test_a_rebuild_cancelled_at_any_moment_changes_nothing(
+    co_operative: CoOperative, owner_url: str, rebuild: Callable[..., Comparison], when: str
 ) -> None:
     co_operative.member()
     co_operative.follower().catch_up()
-    before = schemas(owner_url)
+    before = live_tables(owner_url)
     cancelled = threading.Event()
-    cancelled.set()
+
+    def now(moment: str) -> bool:
+        if moment == when:
+            cancelled.set()
+        return True
+
+    now("at once")
     with pytest.raises(RebuildStopped):
-        rebuild(MEMBERS, cancelled=cancelled)
-    assert schemas(owner_url) == before
+        rebuild(
+            MEMBERS,
+            confirm=lambda _: now("confirming"),
+            report=lambda progress: now(progress.phase),
+            cancelled=cancelled,
+        )
+    assert cancelled.is_set()
+    assert live_tables(owner_url) == before
 
 
 def test_a_difference_is_shown_before_anything_changes_and_a_swap_mends_it(
@@ -248,3 +269,13 @@ def test_a_held_read_model_stands_still_until_it_is_let_go(
     resume(pool, "members")
     follower.catch_up()
     assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 1
+
+
+def test_a_held_read_model_that_is_rebuilt_is_still_held(
+    co_operative: CoOperative, pool: ConnectionPool, rebuild: Callable[..., Comparison]
+) -> None:
+    pause(pool, "members")
+    rebuild(MEMBERS)
+    co_operative.member()
+    co_operative.follower().catch_up()
+    assert MEMBER_LIST.page(pool, page=1, per_page=1, filters={}).total == 0

@@ -327,6 +327,10 @@ def test_restructuring_spreads_all_that_is_owed_anew(co_operative):
         co_operative.undo_repayment(loan_id, paid)
     with pytest.raises(RepaymentBeforeRestructure):
         co_operative.repayment(loan_id, 1_00, paid_on=TODAY - timedelta(days=1))
+    nothing_paid = co_operative.loan(disbursed_on=date(2026, 9, 1))
+    restructured(co_operative, nothing_paid)
+    with pytest.raises(RepaymentBeforeRestructure):
+        co_operative.repayment(nothing_paid, 1_00, paid_on=TODAY - timedelta(days=1))
 
 
 def test_restructuring_wants_another_approver_within_their_band(co_operative):

@@ -3,6 +3,7 @@ from uuid import uuid4
 import pytest
 
 from domain.errors import InvalidInput
+from domain.members.errors import MemberNotFound
 from domain.principals.principal import (
     AddPrincipal,
     Principal,
@@ -12,8 +13,10 @@ from domain.principals.principal import (
 )
 
 
-def add(co_operative, name, *, roles=(Role.OPERATOR,), approval_limit_cents=0):
-    command = AddPrincipal(uuid4(), name, PrincipalKind.PERSON, roles, approval_limit_cents)
+def add(co_operative, name, *, roles=(Role.OPERATOR,), approval_limit_cents=0, member_id=None):
+    command = AddPrincipal(
+        uuid4(), name, PrincipalKind.PERSON, roles, approval_limit_cents, member_id
+    )
     return co_operative.dispatch(command)
 
 
@@ -44,3 +47,11 @@ def test_a_band_is_not_below_zero(co_operative):
     with pytest.raises(InvalidInput) as refused:
         add(co_operative, "Below", approval_limit_cents=-1)
     assert refused.value.field == "approval_limit"
+
+
+def test_a_principal_who_is_a_member_is_one_we_know(co_operative):
+    member = co_operative.member()
+    added = add(co_operative, "Mary the treasurer", member_id=member)
+    assert co_operative.load(Principal, added.id).member_id == str(member)
+    with pytest.raises(MemberNotFound):
+        add(co_operative, "Nobody", member_id=uuid4())
