@@ -32,6 +32,7 @@ from app.operations import (
     mpesa,
     payouts,
     receipts,
+    reconciliation,
     refunds,
     set_aside,
     suspense,
@@ -50,7 +51,7 @@ ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
 _ACTS = (
     *(members, contributions, refunds, loans),
-    *(mpesa, receipts, suspense, set_aside, payouts, events),
+    *(mpesa, receipts, suspense, set_aside, payouts, reconciliation, events),
 )
 _CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too
 _OF_THE_HOUSE = (health, metrics, documentation)

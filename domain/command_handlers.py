@@ -23,6 +23,7 @@ from domain.mpesa import (
     payout_review,
     payout_sending,
     receipts,
+    reconciling,
     sending,
 )
 from domain.mpesa import handlers as mpesa
@@ -87,6 +88,12 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     payout_lane.RecordBalance: payout_lane.record_balance,
     payout_lane.StopLane: payout_lane.stop_lane,
     payout_lane.ResumeLane: payout_lane.resume_lane,
+    reconciling.BeginRun: reconciling.begin_run,
+    reconciling.RecordStanding: reconciling.record_standing,
+    reconciling.TakeUpDifference: reconciling.take_up_difference,
+    reconciling.EndCase: reconciling.end_case,
+    reconciling.ProposeDecision: reconciling.propose_decision,
+    reconciling.ConfirmDecision: reconciling.confirm_decision,
     principals.AddPrincipal: principals.add_principal,
     api_keys.IssueApiKey: api_keys.issue_api_key,
     api_keys.RotateApiKey: api_keys.rotate_api_key,

@@ -18,6 +18,8 @@ from domain.members.member import Member
 from domain.mpesa.payout import Payout
 from domain.mpesa.payout_lane import PayoutLane
 from domain.mpesa.receipt import Receipt
+from domain.mpesa.reconciliation_case import ReconciliationCase
+from domain.mpesa.reconciliation_run import ReconciliationRun
 from domain.mpesa.stk_push import Push
 from domain.principals.principal import Principal
 
@@ -31,6 +33,8 @@ AGGREGATES: Mapping[str, type[Aggregate]] = {
     "receipt": Receipt,
     "payout": Payout,
     "payout-lane": PayoutLane,
+    "reconciliation-run": ReconciliationRun,
+    "reconciliation-case": ReconciliationCase,
     "principal": Principal,
     "api-key": ApiKey,
 }
@@ -128,6 +132,11 @@ EVENTS: Mapping[str, type[Event]] = {
     "receipt.reversal-finished": Receipt.ReversalFinished,
     "receipt.reversal-returned": Receipt.ReversalReturned,
     "receipt.reversal-undone": Receipt.ReversalUndone,
+    "reconciliation-run.begun": ReconciliationRun.Begun,
+    "reconciliation-run.compared": ReconciliationRun.Compared,
+    "reconciliation-case.opened": ReconciliationCase.Opened,
+    "reconciliation-case.decision-proposed": ReconciliationCase.DecisionProposed,
+    "reconciliation-case.resolved": ReconciliationCase.Resolved,
     "principal.added": Principal.Added,
     "api-key.issued": ApiKey.Issued,
     "api-key.rotated": ApiKey.Rotated,

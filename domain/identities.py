@@ -50,3 +50,13 @@ def reversal_id(receipt_number: str) -> UUID:
 def payout_id(source_id: UUID, *, number: int) -> UUID:
     """The nth payout for one loan or refund: known again by whoever asks for it again."""
     return uuid5(_DAYSTAR, f"payout/{source_id}/{number}")
+
+
+def reconciliation_run_id(short_code: str, source: str, subject: str) -> UUID:
+    """The stream of all comparisons of one statement, or of one hour's pull."""
+    return uuid5(_DAYSTAR, f"reconciliation-run/{short_code}/{source}/{subject}")
+
+
+def reconciliation_case_id(short_code: str, kind: str, key: str) -> UUID:
+    """The case of one difference: found again, it is the same one."""
+    return uuid5(_DAYSTAR, f"reconciliation-case/{short_code}/{kind}/{key}")

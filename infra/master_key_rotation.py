@@ -22,6 +22,7 @@ ENCRYPTED_COLUMNS = (
     ("event_store.idempotency", "request_key", "body"),
     ("intake.callbacks", "callback_id", "body"),
     ("mpesa.access_tokens", "credentials", "token"),
+    ("mpesa.statement_lines", "line_id", "particulars"),
 )
 _FIRST = "SELECT {key}, {column} FROM {table} WHERE {column} <> '' ORDER BY {key} LIMIT %s"
 _NEXT = """

@@ -22,6 +22,10 @@ from infra.errors import SettingsError
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.payout_settings import PayoutSettings, payout_settings
+from infra.mpesa.reconciliation_settings import (
+    ReconciliationSettings,
+    reconciliation_settings,
+)
 from infra.mpesa.settings import (
     MpesaPatience,
     PaybillSettings,
@@ -50,6 +54,7 @@ class Retention:
     usage_days: int = 90
     callback_days: int = 90
     set_aside_days: int = 365  # a person must have looked by then
+    statement_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Settings:
     mpesa: Credentials | None
     patience: MpesaPatience = field(default_factory=MpesaPatience)
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
+    reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
 
     @property
@@ -184,6 +190,7 @@ def _settings(variables: Variables) -> Settings:
         ),
         patience=mpesa_patience(variables),
         paybill=paybill_settings(variables),
+        reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
@@ -241,6 +248,13 @@ def _retention(variables: Variables) -> Retention:
             usual.set_aside_days,
             "for how many days the words of a callback that was set aside wait for a person; that"
             " it came, and why it was set aside, stays",
+            within=_DAYS,
+        ),
+        statement_days=variables.whole(
+            "DAYSTAR_STATEMENT_DAYS",
+            usual.statement_days,
+            "for how many days it is kept who stands on an imported M-Pesa statement; its lines"
+            " stay",
             within=_DAYS,
         ),
     )

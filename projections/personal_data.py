@@ -34,6 +34,14 @@ class PersonalTable:
     wipe: LiteralString | None = None
 
 
+_PAYER_KNOWN: LiteralString = """
+particulars <> '' AND receipt_number IN (
+    SELECT receipt_number FROM read_mpesa_transactions.receipts
+    WHERE receipt_id = ANY(%(receipt_ids)s)
+    UNION ALL
+    SELECT receipt_number FROM read_payouts.payouts WHERE member_id = %(member_id)s)
+"""
+
 PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
     # A receipt that came without a member has a key of its own.
     "event_store.personal_keys": PersonalTable(
@@ -63,6 +71,10 @@ PERSONAL_DATA_TABLES: Mapping[str, PersonalTable] = {
         "UPDATE intake.callbacks SET body = '', body_mac = int8send(callback_id)"
         " WHERE (subject_id = ANY(%(push_ids)s) OR correlation_id = ANY(%(receipt_ids)s::text[]))"
         " AND state <> 'waiting' AND body <> ''",
+    ),
+    # The line stays; who paid, and what they typed, goes.
+    "mpesa.statement_lines": PersonalTable(
+        _PAYER_KNOWN, f"UPDATE mpesa.statement_lines SET particulars = '' WHERE {_PAYER_KNOWN}"
     ),
     "read_members.members": PersonalTable(
         "member_id = %(member_id)s"

@@ -9,9 +9,13 @@ from projections.mpesa_due import MPESA_DUE
 from projections.mpesa_transactions import MPESA_TRANSACTIONS
 from projections.payouts import PAYOUTS
 from projections.read_model import ReadModel
+from projections.reconciliation import RECONCILIATION
 from projections.summary import SUMMARY
 
 READ_MODELS: Mapping[str, ReadModel] = {
     model.name: model
-    for model in (MPESA_DUE, MEMBERS, CONTRIBUTIONS, LOANS, SUMMARY, MPESA_TRANSACTIONS, PAYOUTS)
+    for model in (
+        *(MPESA_DUE, MEMBERS, CONTRIBUTIONS, LOANS, SUMMARY, MPESA_TRANSACTIONS, PAYOUTS),
+        RECONCILIATION,
+    )
 }

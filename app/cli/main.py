@@ -24,6 +24,7 @@ from app.cli.past import history, replay
 from app.cli.people import erase_member, export_member
 from app.cli.processes import follow, intake, schedule, send, simulator, web
 from app.cli.read_models import projections, rebuild, status
+from app.cli.reconcile import reconcile
 from app.cli.restored import restored
 from app.cli.settings import settings
 from app.cli.up import up
@@ -62,6 +63,7 @@ for command in (
     imports,
     loan_products,
     mpesa,
+    reconcile,
     demo_data,
     master_key,
     rotate_master_key,

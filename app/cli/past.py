@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -24,6 +23,7 @@ from app.personal_data import in_shillings
 from app.wiring import Services, database_urls
 from domain.dates import NAIROBI, moment_from_text
 from domain.identities import receipt_id
+from infra.ending import when_asked_to_end
 from infra.event_store.as_of import AsOf, as_of_moment, as_of_position
 from infra.event_store.reader import LogReader
 from projections.batch import ProjectionFailure
@@ -83,8 +83,7 @@ def _make(services: Services, until: str, name: str | None) -> None:
 
 def _replay(services: Services, bar: Progress) -> Replay:
     cancelled = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: cancelled.set())
+    when_asked_to_end(cancelled.set)
     return Replay(
         database_urls(services.settings).owner,
         LogReader(services.following_pool(), keys=None),

@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 from app.factory import create_app
 from app.wiring import Services
 from consumers.mpesa.due_requests import forget_old_claims
+from infra.ending import once, when_asked_to_end
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
 from infra.mpesa.settings import simulator_credentials
@@ -94,7 +95,9 @@ def mpesa() -> None:
 
 @click.command()
 def schedule() -> None:
-    """Watch what waits: unanswered pushes and payouts, loans each morning, and what has expired.
+    """Watch what waits: unanswered pushes and payouts, loans each morning, what was not told.
+
+    Each hour it pulls what was paid, and it holds imported statements against our books.
 
     Example: daystar schedule
     """
@@ -104,6 +107,7 @@ def schedule() -> None:
             services.push_watch().run,
             services.payout_watch().run,
             services.daily_round().run,
+            services.reconciliation_round().run,
             partial(_keep_house, services),
         ]
 
@@ -140,8 +144,7 @@ def _run(
     """Run loops, a thread each, until SIGTERM or SIGINT."""
     configure_logs(process=process)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    when_asked_to_end(stop.set)
     services = Services(read_settings())
     services.store.log.check_server()
     threads = [
@@ -177,6 +180,7 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
+            statements=services.statements.forget_persons(days=retention.statement_days),
             claims=forget_old_claims(services.pool),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
@@ -227,13 +231,18 @@ class _WebServer(BaseApplication):  # type: ignore[misc]
         """Whoever waits for changes is answered as soon as the worker is asked to end."""
         ending = signal.getsignal(signal.SIGTERM)
 
+        answer = once(self._answer)
+
         def answer_and_end(number: int, frame: FrameType | None) -> None:
-            if self._services is not None:
-                self._services.change_feed.close()
+            answer(number, frame)
             if callable(ending):
                 ending(number, frame)
 
         signal.signal(signal.SIGTERM, answer_and_end)
+
+    def _answer(self) -> None:
+        if self._services is not None:
+            self._services.change_feed.close()
 
     def _close(self, _server: Any, _worker: Any) -> None:
         """A worker that ends in peace writes down what it has gathered."""

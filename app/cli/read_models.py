@@ -18,6 +18,7 @@ from app.cli.administration import administrator
 from app.cli.processes import collect_garbage_seldom
 from app.wiring import Services, database_urls
 from infra import clock
+from infra.ending import ENDING_SIGNALS, when_asked_to_end
 from infra.errors import InfrastructureError
 from infra.event_store.log import POSITIONS_PER_COMMIT
 from infra.event_store.personal_keys import PersonalKeys
@@ -32,7 +33,6 @@ from projections.rebuild import Progress as RebuildProgress
 from projections.status import follower_status
 
 WATCH_SECONDS = 1.0
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 _NAME = click.Choice(sorted(READ_MODELS))
 
 
@@ -115,8 +115,7 @@ def rebuild(name: str | None, *, everything: bool, yes: bool) -> None:
     models = list(READ_MODELS.values()) if everything else [READ_MODELS[name or ""]]
     collect_garbage_seldom()
     cancelled = threading.Event()
-    for number in _ENDING:
-        signal.signal(number, lambda *_: cancelled.set())
+    when_asked_to_end(cancelled.set)
     with administrator() as (services, _):
         pool = services.following_pool()
         reader = LogReader(pool, PersonalKeys(pool, services.keyring))
@@ -169,7 +168,9 @@ def _rebuild(
 @contextmanager
 def interruptible() -> Iterator[None]:
     """While somebody is asked, Ctrl-C ends the question: a flag would wait for the answer."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in _ENDING}
+    before = {
+        number: signal.signal(number, signal.default_int_handler) for number in ENDING_SIGNALS
+    }
     try:
         yield
     finally:

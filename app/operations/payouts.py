@@ -105,7 +105,7 @@ class PayoutsAnswer(StrictSchema):
     pagination = fields.Nested(PaginationAnswer, required=True)
 
 
-class StepAnswer(StrictSchema):
+class PayoutStepAnswer(StrictSchema):
     """One thing that happened to a payout."""
 
     happened = fields.String(required=True)
@@ -116,7 +116,7 @@ class StepAnswer(StrictSchema):
 class OnePayoutAnswer(PayoutAnswer):
     """A payout, and its story from the beginning."""
 
-    story = fields.List(fields.Nested(StepAnswer), required=True)
+    story = fields.List(fields.Nested(PayoutStepAnswer), required=True)
 
 
 class LaneAnswer(StrictSchema):
@@ -171,7 +171,7 @@ class SettlementBody(StrictSchema):
         load_default=None,
         metadata={"example": "SKN81ABCDE"},
     )
-    completion_date = fields.Date(allow_none=True, load_default=None)
+    completion_date = fields.Date()
 
 
 class PayoutReasonBody(StrictSchema):
@@ -246,7 +246,7 @@ def propose_settlement(body: dict[str, Any], payout_id: UUID) -> Response:
         payout_id=payout_id,
         is_paid=body["outcome"] == PAID,
         receipt_number=body["receipt_number"],
-        completed_on=body["completion_date"],
+        completed_on=body.get("completion_date"),
         evidence=body["evidence"],
         principal_id=g.caller.principal_id,
         now=clock.now(),

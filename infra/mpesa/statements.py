@@ -119,13 +119,13 @@ def _heading(rows: Iterator[tuple[int, list[str]]]) -> tuple[str | None, Layout]
         names = [" ".join(cell.split()).lower() for cell in cells]
         if names and names[0] in _FIRST_COLUMNS:
             return short_code, _layout(number, names)
-        short_code = short_code or _named_short_code(" ".join(cells))
+        short_code = short_code or _named_short_code(cells)
     raise UnreadableStatement("no row begins with 'Receipt No.' or 'Receipt': unknown layout")
 
 
-def _named_short_code(text: str) -> str | None:
-    label = _SHORT_CODE_LABEL.search(text)
-    found = _SHORT_CODE.search(text, label.end()) if label else None
+def _named_short_code(cells: list[str]) -> str | None:
+    label = _SHORT_CODE_LABEL.search(cells[0]) if cells else None
+    found = _SHORT_CODE.search(" ".join(cells), label.end()) if label else None
     return found[0] if found else None
 
 

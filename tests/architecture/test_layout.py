@@ -33,6 +33,7 @@ BROAD_EXCEPTS = {
     "consumers/mpesa/intake.py": "the edge of a loop: one bad callback holds up no other",
     "consumers/mpesa/sender.py": "the edge of a loop: one request holds up no other",
     "consumers/mpesa/watch.py": "the edge of a loop: what is due stays due",
+    "consumers/mpesa/reconciliation_round.py": "the edge of a loop: what is due stays due",
     "infra/mpesa/tokens.py": "gives the lease back, and raises again",
     "projections/batch.py": "one projection stops and says so",
     "projections/rebuild.py": "takes the shadow away, and raises again",

@@ -15,6 +15,8 @@ from infra.keyring import MasterKeyError, new_master_key
 from infra.master_key_rotation import ENCRYPTED_COLUMNS, SLICE_ROWS
 from tests.conftest import MASTER_KEY
 from tests.integration.http.house import MEMBERS, RECORD, Client, open_house
+from tests.support.reconciling import Reconciling
+from tests.support.statements import Moved, balanced
 
 NEW_KEY = new_master_key()
 FERNET_TOKENS_BEGIN_WITH = b"gAAAAA"
@@ -58,6 +60,7 @@ def filled(owner_url, tmp_path):
             kind="stk", subject_id=uuid4(), body=b"{}", source_address="", correlation_id="wiped"
         )
         house.owner.execute("UPDATE intake.callbacks SET body = '' WHERE correlation_id = 'wiped'")
+        Reconciling(house.co_operative).imported(balanced(Moved(1, "payment", 500).lines()))
         house.owner.execute(
             "INSERT INTO mpesa.access_tokens (credentials, token) VALUES ('x', %s)",
             (house.services.keyring.encrypt(b"token"),),

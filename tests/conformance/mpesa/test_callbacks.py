@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.mpesa.callbacks import StkCallback, read_stk_callback
@@ -144,6 +144,8 @@ def test_a_payer_shows_in_no_repr():
     assert "708374149" not in repr(callback)
 
 
+# Neither the drawing nor the reading is what these tests measure.
+BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -173,21 +175,25 @@ def claim_read_or_unreadable(body: bytes) -> None:
     assert "\x00" not in callback.result_description
 
 
+@BUSY_MACHINE
 @given(st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_unreadable(body: bytes):
     claim_read_or_unreadable(body)
 
 
+@BUSY_MACHINE
 @given(JSON)
 def test_no_json_raises_anything_but_unreadable(value: object):
     claim_read_or_unreadable(json.dumps(value).encode())
 
 
+@BUSY_MACHINE
 @given(NEARLY)
 def test_no_near_callback_raises_anything_but_unreadable(value: object):
     claim_read_or_unreadable(json.dumps({"Body": {"stkCallback": value}}).encode())
 
 
+@BUSY_MACHINE
 @given(
     amount=st.sampled_from([150, "150.00"]) | JSON,
     receipt=st.just("UB10000001") | JSON,

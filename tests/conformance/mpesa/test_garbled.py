@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.mpesa.answers import (
@@ -120,6 +120,8 @@ def test_a_damaged_statement_is_read_or_unreadable(name: str):
     assert refused
 
 
+# Neither the drawing nor the reading is what these tests measure.
+BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -148,6 +150,7 @@ RESULT = st.fixed_dictionaries(
 )
 
 
+@BUSY_MACHINE
 @given(RESULT)
 def test_no_near_result_raises_anything_but_unreadable(result: object):
     try:
@@ -170,6 +173,7 @@ NOTICE = st.fixed_dictionaries(
 )
 
 
+@BUSY_MACHINE
 @given(NOTICE)
 def test_no_near_notice_raises_anything_but_unreadable(notice: object):
     try:

@@ -86,7 +86,7 @@ def test_columns_are_found_by_name_not_by_place():
     ("preamble", "short_code"),
     [
         ("", None),
-        ("Organization Name,EXAMPLE 12345\n", None),
+        ("Organization Name,EXAMPLE STORE 12345\n", None),
         ("Short Code,600992\n", "600992"),
         ("Shortcode: 600992\n", "600992"),
         ("Till Number,5001234,\nPaybill,600992\n", "5001234"),

@@ -63,6 +63,7 @@ def settings_for(owner_url: str, data_directory: Path, **changes: Any) -> Settin
         environment.setenv("DAYSTAR_MASTER_KEY", MASTER_KEY)
         environment.setenv("DAYSTAR_DATA_DIR", str(data_directory))
         environment.setenv("DAYSTAR_RATE_LIMIT", "1000000")
+        environment.setenv("DAYSTAR_MPESA_SINCE", "2020-01-01")
         return replace(read_settings(), **changes)
 
 

@@ -38,6 +38,13 @@ from tests.integration.http.house import (
     Client,
     House,
 )
+from tests.integration.http.reconciliation_requests import (
+    RECONCILIATION,
+    RECONCILIATION_ACTS,
+    RECONCILIATION_LISTS,
+    make_cases,
+    reconciliation_commands,
+)
 from tests.support import payout_states as told
 from tests.support import push_states
 
@@ -45,16 +52,16 @@ MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
 REFUND_ACTS = ("refund", "confirm_refund", "reject_refund")
-DESK_ACTS = ("propose", "withdraw", "reject_proposal", "confirm_proposal")
+DESK_ACTS = ("propose_resolution", "withdraw", "reject_proposal", "confirm_proposal")
 PAYOUT_ACTS = ("settle", "confirm_settlement", "reject_settlement", "resume")
-MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose")
+MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution")
 COMMANDS = (
     *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
     *(*MEMBER_ACTS, "apply", *LOAN_ACTS),
-    *(*REFUND_ACTS, *PAYOUT_ACTS),
+    *(*REFUND_ACTS, *PAYOUT_ACTS, *RECONCILIATION_ACTS),
 )
-ASKED = ("push", "retry")
-STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ASKED, 202)
+ACCEPTED = ("push", "retry", "import_statement")
+STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ACCEPTED, 202)
 KEY_MAY_BE_LEFT_OUT = (
     *("register", *MEMBER_ACTS, "apply", "approve", "refuse", "resume"),
     *DESK_ACTS[:3],
@@ -168,9 +175,11 @@ class Premises:
     product_id: str
     loans: dict[str, UUID]
     repayment_id: UUID
+    saver_id: UUID
     refunds: dict[str, UUID]
     payouts: dict[str, UUID]
     stopped_lane: str
+    cases: dict[str, UUID]
     desk: dict[str, str]
     refused_push_id: UUID
 
@@ -204,12 +213,15 @@ class Premises:
             paid_on=today,
             today=today,
         )
-        refunds = {name: _refund(house, member_id) for name in REFUND_ACTS[1:]}
+        saver = house.member(member_number="TAKEN06", national_id="TAKEN0006", phone="0712345676")
+        house.contribution(saver, payment_reference="TAKEN-ONCE-MORE")
+        refunds = {name: _refund(house, saver) for name in REFUND_ACTS[1:]}
         payouts, stopped_lane = _payouts(house), _stopped_lane(house)
+        cases = make_cases(house)
         client = house.approver(*ALL_PERMISSIONS)
         maker = {"withdraw": house.principal_id()}
         receipts = {name: _suspended(house, number) for number, name in enumerate(DESK_ACTS)}
-        desk = {"propose": f"{SUSPENSE}/{receipts['propose']}/proposals"} | {
+        desk = {"propose_resolution": f"{SUSPENSE}/{receipts['propose_resolution']}/proposals"} | {
             name: _proposed(house, receipts[name], borrower, maker.get(name, str(uuid4())))
             for name in DESK_ACTS[1:]
         }
@@ -218,8 +230,8 @@ class Premises:
         house.follow()
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment, refunds, payouts, stopped_lane),
-            *(desk, refused_push),
+            *(borrower, product, loans, repayment, saver, refunds, payouts, stopped_lane),
+            *(cases, desk, refused_push),
         )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -277,7 +289,7 @@ class Premises:
                 {"reason": "moved abroad", "exit_date": today},
             ),
             **self._loan_commands(today),
-            **self._refund_commands(member_id),
+            **self._refund_commands(),
             **self._payout_commands(today),
             **self._desk_commands(),
             "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
@@ -286,8 +298,8 @@ class Premises:
     def _desk_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
         at = self.desk
         return {
-            "propose": (
-                at["propose"],
+            "propose_resolution": (
+                at["propose_resolution"],
                 {
                     "resolution": "assign",
                     "member_id": str(self.borrower_id),
@@ -300,13 +312,13 @@ class Premises:
             "confirm_proposal": (f"{at['confirm_proposal']}/confirmation", {}),
         }
 
-    def _refund_commands(self, member_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    def _refund_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{REFUNDS}/{refund_id}" for name, refund_id in self.refunds.items()}
         return {
             "refund": (
                 REFUNDS,
                 {
-                    "member_id": member_id,
+                    "member_id": str(self.saver_id),
                     "contribution_type": "monthly",
                     "amount": "300.00",
                     "payment_method": "cash",
@@ -395,6 +407,7 @@ class Premises:
                 },
             ),
             "write_off": (f"{at['write_off']}/write-off", {"reason": "left the country"}),
+            **reconciliation_commands(self.house, self.cases),
         }
 
     def spoiled(self, name: str, **fields: Any) -> tuple[str, dict[str, Any]]:
@@ -407,6 +420,9 @@ class Premises:
         commands = (self.command(name) for name in COMMANDS)
         return [
             *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
+            *(("GET", path, None) for path in RECONCILIATION_LISTS),
+            ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
+            ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
             *(("GET", path, None) for path in (PAYOUTS, f"{PAYOUTS}/waiting", LANES)),
             *(("GET", path, None) for path in (TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE)),
             ("GET", f"{SUSPENSE}/ageing", None),

@@ -66,7 +66,7 @@ def test_any_bytes_are_answered_without_failing(premises, command, data):
 @QUICKLY
 def test_a_good_body_spoiled_anywhere_is_answered_without_failing(premises, command, data):
     path, body = premises.command(command)
-    names = st.sampled_from(sorted(body)) | WORDS
+    names = (st.sampled_from(sorted(body)) | WORDS) if body else WORDS
     spoiled = body | data.draw(st.dictionaries(names, PLAUSIBLE, min_size=1, max_size=3))
     headers = {"Idempotency-Key": data.draw(st.from_regex(r"\A[!-~]{1,40}\Z"))}
     events = premises.house.count("event_store.events")

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from app.factory import BODY_BYTES_MAX
+from app.operations.reconciliation import STATEMENT_BODY_BYTES_MAX
 from domain.dates import business_day
 from infra import clock
 from tests.integration.http.house import assert_refused
@@ -54,7 +55,10 @@ FIELDS = {
     "confirm_settlement": (),
     "reject_settlement": ("reason",),
     "resume": (),
-    "propose": ("resolution", "member_id", "payment_purpose", "note"),
+    "import_statement": ("content", "short_code"),
+    "propose": ("decision", "reason"),
+    "confirm": (),
+    "propose_resolution": ("resolution", "member_id", "payment_purpose", "note"),
     "withdraw": (),
     "reject_proposal": ("note",),
     "confirm_proposal": (),
@@ -63,7 +67,7 @@ FIELDS = {
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
     *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
-    ("settle", "completion_date"),
+    *(("settle", "completion_date"), ("import_statement", "short_code")),
 )
 DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
@@ -71,9 +75,9 @@ DAYS_TO_COME = (
 DAYS = PAST_DAYS + DAYS_TO_COME
 LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
 OPTIONAL = {
-    *(("approve", "amount"), ("approve", "disburse_by")),
+    *(("approve", "amount"), ("approve", "disburse_by"), ("import_statement", "short_code")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
-    *(("propose", "member_id"), ("propose", "payment_purpose")),
+    *(("propose_resolution", "member_id"), ("propose_resolution", "payment_purpose")),
 } | {
     (command, field)
     for command, fields in FIELDS.items()
@@ -83,7 +87,6 @@ OPTIONAL = {
 NULLABLE = {
     *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
-    ("settle", "completion_date"),
 }
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
@@ -182,7 +185,9 @@ def test_a_good_body_wrapped_in_a_list_is_refused(premises, command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_body_that_is_too_large_is_refused(premises, command):
     path, body = premises.command(command)
-    data = json.dumps(body).encode().ljust(BODY_BYTES_MAX + 1)
+    is_statement = command == "import_statement"
+    bytes_max = STATEMENT_BODY_BYTES_MAX if is_statement else BODY_BYTES_MAX
+    data = json.dumps(body).encode().ljust(bytes_max + 1)
     with premises.house.unchanged():
         assert_refused(premises.client.post_bytes(path, data), 413, "body_too_large")
 
@@ -265,9 +270,9 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("refund", "contribution_type", "registration_fee"),
         ("refund", "payment_method", "cheque"),
         ("settle", "outcome", "perhaps"),
-        ("propose", "resolution", "keep"),
-        ("propose", "payment_purpose", "loan_repayment"),
-        ("propose", "phone", "0712345678"),
+        ("propose_resolution", "resolution", "keep"),
+        ("propose_resolution", "payment_purpose", "loan_repayment"),
+        ("propose_resolution", "phone", "0712345678"),
         ("apply", "term_months", 121),
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
@@ -314,8 +319,8 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("settle", "evidence", "   "),
         ("settle", "receipt_number", "SKN 81"),
         ("reject_settlement", "reason", "   "),
-        ("propose", "note", "   "),
-        ("propose", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("propose_resolution", "note", "   "),
+        ("propose_resolution", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reject_proposal", "note", "   "),
     ],
 )

@@ -56,6 +56,8 @@ def needed(path):
     """Any of these permissions opens the door."""
     if path.startswith(CHANGES):
         return READABLE
+    if path.endswith("/confirmation"):
+        return ("approve",)
     if path.startswith(LOANS):
         act = path.rpartition("/")[2]
         return (LOAN_ACTS_NEED.get(act, "operate"),)

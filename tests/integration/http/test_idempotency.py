@@ -13,6 +13,7 @@ from app.operations.contributions import RecordedAnswer
 from app.operations.loans import LoanStandingAnswer, RepaymentRecordedAnswer
 from app.operations.members import MemberStandingAnswer, RegisteredAnswer
 from app.operations.mpesa import PushAnswer
+from app.operations.reconciliation import CaseStandingAnswer, ImportedAnswer
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import IdempotencyClaimLapsed
 from infra.idempotency import CLAIM_SECONDS, Claim, IdempotencyKeys
@@ -39,6 +40,8 @@ ANSWERS = {
     **dict.fromkeys(MEMBER_ACTS, MemberStandingAnswer),
     **dict.fromkeys(("apply", *LOAN_ACTS), LoanStandingAnswer),
     "repay": RepaymentRecordedAnswer,
+    "import_statement": ImportedAnswer,
+    **dict.fromkeys(("propose", "confirm"), CaseStandingAnswer),
 }
 
 
