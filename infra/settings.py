@@ -192,9 +192,7 @@ def _settings(variables: Variables) -> Settings:
         paybill=paybill_settings(variables),
         reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
-        member_number_prefix=variables.text(
-            "DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", "member numbers are prefix, year and five digits"
-        ),
+        member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
     )
 
@@ -260,6 +258,11 @@ def _retention(variables: Variables) -> Retention:
             within=_DAYS,
         ),
     )
+
+
+def _member_number_prefix(variables: Variables) -> str:
+    about = "member numbers are prefix, year and five digits"
+    return variables.text("DAYSTAR_MEMBER_NUMBER_PREFIX", "DST", about)
 
 
 def _contribution_rules(variables: Variables) -> ContributionRules:

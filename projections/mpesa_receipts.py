@@ -250,7 +250,7 @@ SUSPENSE_LIST = Listing(
         **_FILTERS,
         "reason": "t.reason = %(reason)s",
         "age": f"{_AGE} = %(age)s",
-        "is_proposed": "(t.proposal_id IS NOT NULL) = %(is_proposed)s",
+        "proposal": "(t.proposal_id IS NOT NULL) = (%(proposal)s = 'waiting')",
     },
     daily=True,
     of_persons=True,

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-import psycopg
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -75,7 +74,7 @@ class FastLane:
         try:
             if not self._stored(lane, environ, request_id):
                 return self._application(environ, start_response)
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the application says it
             environ[STORING_FAILED] = error
             return self._application(environ, start_response)
         self._note(lane, (time.perf_counter() - started) * 1000)

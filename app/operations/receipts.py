@@ -100,7 +100,7 @@ class ProposalAnswer(StrictSchema):
     proposed_at = fields.AwareDateTime(required=True)
 
 
-class StepAnswer(StrictSchema):
+class ReceiptStepAnswer(StrictSchema):
     """One thing that happened to a receipt, and who or what made it happen."""
 
     happened = fields.String(
@@ -117,7 +117,7 @@ class OneReceiptAnswer(ReceiptAnswer):
     """A receipt, the proposal that waits for it, and its story from the beginning."""
 
     proposal = fields.Nested(ProposalAnswer, required=True, allow_none=True)
-    story = fields.List(fields.Nested(StepAnswer), required=True)
+    story = fields.List(fields.Nested(ReceiptStepAnswer), required=True)
 
 
 @blueprint.route("/receipts")

@@ -34,7 +34,7 @@ class SuspenseArguments(AmountArguments):
 
     reason = fields.String(validate=validate.OneOf(REASONS))
     age = fields.String(validate=validate.OneOf(AGES))
-    is_proposed = fields.Boolean()
+    proposal = fields.String(validate=validate.OneOf(["waiting", "none"]))
 
 
 class SuspendedAnswer(PayerAnswer):

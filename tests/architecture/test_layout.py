@@ -25,6 +25,8 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS: dict[str, str] = {}
 BROAD_EXCEPTS = {
+    "app/callbacks/fast_lane.py": "lets the application say what failed",
+    "app/callbacks/validation.py": "no fault of ours turns money away",
     "app/cli/processes.py": "the edge of a process's loop",
     "app/idempotent.py": "releases the claim, and raises again",
     "consumers/loans/daily_round.py": "the edge of a loop",

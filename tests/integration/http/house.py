@@ -20,8 +20,9 @@ from app.factory import create_app
 from app.wiring import Services
 from domain.api_keys.api_key import Permission
 from domain.dates import business_day
-from domain.principals.principal import Role
+from domain.principals.principal import PRINCIPAL_NAME, Role
 from infra import clock
+from infra.event_store.unit_of_work import UnitOfWork
 from infra.settings import Settings, read_settings
 from tests.conftest import MASTER_KEY
 from tests.support.co_operative import CAUSE, CoOperative
@@ -34,6 +35,10 @@ EVENTS = "/daystar/v1/events"
 REGISTER = "/daystar/v1/members"
 RECORD = "/daystar/v1/contributions"
 PUSH = "/daystar/v1/mpesa/stk-push"
+TRANSACTIONS = "/daystar/v1/mpesa/transactions"
+RECEIPTS = "/daystar/v1/mpesa/receipts"
+SUSPENSE = "/daystar/v1/mpesa/suspense"
+SET_ASIDE = "/daystar/v1/mpesa/set-aside"
 LOANS = "/daystar/v1/loans"
 REFUNDS = "/daystar/v1/refunds"
 PAYOUTS = "/daystar/v1/mpesa/payouts"
@@ -141,6 +146,11 @@ class House:
         roles = (Role.APPROVER, Role.OPERATOR)
         self.co_operative.principal(name=name, roles=roles)
         return Client(self.app, self.issue(*permissions, name=name)[1])
+
+    def principal_id(self, name: str = "Treasurer") -> str:
+        """Whose key an `approver` of this name shows."""
+        unit = UnitOfWork(self.services.store, CAUSE)
+        return str(unit.lookup(PRINCIPAL_NAME, name.casefold())[0])
 
     def follow(self) -> None:
         """Bring the read models up to the head of the log."""

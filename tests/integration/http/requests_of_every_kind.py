@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from domain.contributions.refund import RefundMethod
 from domain.dates import business_day
+from domain.identities import receipt_id
 from domain.members.commands import SuspendMember
+from domain.mpesa.desk import ProposeAssignment
+from domain.mpesa.payer import Payer
 from domain.mpesa.payout import Payout
 from infra import clock
 from tests.integration.http.house import (
@@ -23,11 +26,15 @@ from tests.integration.http.house import (
     MEMBERS,
     PAYOUTS,
     PUSH,
+    RECEIPTS,
     RECORD,
     REFUNDS,
     REGISTER,
     REPAYMENTS,
+    SET_ASIDE,
     SUMMARY,
+    SUSPENSE,
+    TRANSACTIONS,
     Client,
     House,
 )
@@ -39,20 +46,26 @@ from tests.integration.http.reconciliation_requests import (
     reconciliation_commands,
 )
 from tests.support import payout_states as told
+from tests.support import push_states
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
 REFUND_ACTS = ("refund", "confirm_refund", "reject_refund")
+DESK_ACTS = ("propose_resolution", "withdraw", "reject_proposal", "confirm_proposal")
 PAYOUT_ACTS = ("settle", "confirm_settlement", "reject_settlement", "resume")
-MADE = ("register", "record", "reverse", "apply", "repay", "refund")
+MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution")
 COMMANDS = (
-    *("register", "record", "reverse", "push", *MEMBER_ACTS, "apply", *LOAN_ACTS),
+    *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
+    *(*MEMBER_ACTS, "apply", *LOAN_ACTS),
     *(*REFUND_ACTS, *PAYOUT_ACTS, *RECONCILIATION_ACTS),
 )
-ACCEPTED = ("push", "import_statement")
+ACCEPTED = ("push", "retry", "import_statement")
 STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ACCEPTED, 202)
-KEY_MAY_BE_LEFT_OUT = ("register", *MEMBER_ACTS, "apply", "approve", "refuse", "resume")
+KEY_MAY_BE_LEFT_OUT = (
+    *("register", *MEMBER_ACTS, "apply", "approve", "refuse", "resume"),
+    *DESK_ACTS[:3],
+)
 MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
 NAMING_A_MEMBER = ("record", "reverse", "push", "apply", "refund")
 LISTS = (MEMBERS, CONTRIBUTIONS, LOAN_BOOKS, REPAYMENTS)
@@ -93,6 +106,49 @@ def _payouts(house: House) -> dict[str, UUID]:
     return found
 
 
+def _suspended(house: House, number: int) -> UUID:
+    """A receipt that found no place."""
+    receipt_number = f"TAKEN{number:05d}"
+    house.co_operative.told(receipt_number, "NOBODY", payer=Payer(phone="254712345670"))
+    return receipt_id(receipt_number)
+
+
+def _proposed(house: House, receipt: UUID, member_id: UUID, maker: str) -> str:
+    """The address of a proposal that waits."""
+    proposal_id = uuid4()
+    house.co_operative.dispatch(
+        ProposeAssignment(
+            receipt_id=receipt,
+            proposal_id=proposal_id,
+            principal_id=maker,
+            now=clock.now(),
+            note="she has the message",
+            member_id=member_id,
+        )
+    )
+    return f"{SUSPENSE}/{receipt}/proposals/{proposal_id}"
+
+
+def _refused_push(house: House, member_id: UUID) -> UUID:
+    """A push that Safaricom refused an hour ago."""
+    push_id = house.co_operative.push(member_id, now=clock.now() - timedelta(hours=1))
+    push_states.refused(house.co_operative, push_id)
+    return push_id
+
+
+def _garbage(house: House, push_id: UUID) -> None:
+    """Two callbacks that nobody can read."""
+    for body in (b"garbage", b"more garbage"):
+        house.services.callbacks.store(
+            kind="stk",
+            subject_id=push_id,
+            body=body,
+            source_address="127.0.0.1",
+            correlation_id=str(push_id),
+        )
+    house.services.intake().work_once()
+
+
 def _stopped_lane(house: House) -> str:
     """The short code of a lane that a refused credential stopped."""
     refused = told.payout_in(house.co_operative, "accepted")
@@ -123,6 +179,8 @@ class Premises:
     payouts: dict[str, UUID]
     stopped_lane: str
     cases: dict[str, UUID]
+    desk: dict[str, str]
+    refused_push_id: UUID
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -157,11 +215,20 @@ class Premises:
         refunds = {name: _refund(house, member_id) for name in REFUND_ACTS[1:]}
         payouts, stopped_lane = _payouts(house), _stopped_lane(house)
         cases = make_cases(house)
-        house.follow()
         client = house.approver(*ALL_PERMISSIONS)
+        maker = {"withdraw": house.principal_id()}
+        receipts = {name: _suspended(house, number) for number, name in enumerate(DESK_ACTS)}
+        desk = {"propose_resolution": f"{SUSPENSE}/{receipts['propose_resolution']}/proposals"} | {
+            name: _proposed(house, receipts[name], borrower, maker.get(name, str(uuid4())))
+            for name in DESK_ACTS[1:]
+        }
+        refused_push = _refused_push(house, borrower)
+        _garbage(house, transaction_id)
+        house.follow()
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment, refunds, payouts, stopped_lane, cases),
+            *(borrower, product, loans, repayment, refunds, payouts, stopped_lane),
+            *(cases, desk, refused_push),
         )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -221,7 +288,26 @@ class Premises:
             **self._loan_commands(today),
             **self._refund_commands(member_id),
             **self._payout_commands(today),
+            **self._desk_commands(),
+            "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
         }[name]
+
+    def _desk_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        at = self.desk
+        return {
+            "propose_resolution": (
+                at["propose_resolution"],
+                {
+                    "resolution": "assign",
+                    "member_id": str(self.borrower_id),
+                    "payment_purpose": "share_capital",
+                    "note": "she has the message",
+                },
+            ),
+            "withdraw": (f"{at['withdraw']}/withdrawal", {}),
+            "reject_proposal": (f"{at['reject_proposal']}/rejection", {"note": "not hers"}),
+            "confirm_proposal": (f"{at['confirm_proposal']}/confirmation", {}),
+        }
 
     def _refund_commands(self, member_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{REFUNDS}/{refund_id}" for name, refund_id in self.refunds.items()}
@@ -335,6 +421,9 @@ class Premises:
             ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
             ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
             *(("GET", path, None) for path in (PAYOUTS, f"{PAYOUTS}/waiting", LANES)),
+            *(("GET", path, None) for path in (TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE)),
+            ("GET", f"{SUSPENSE}/ageing", None),
+            ("GET", f"{RECEIPTS}/{receipt_id('TAKEN00000')}", None),
             ("GET", f"{PAYOUTS}/{self.payouts['settle']}", None),
             ("GET", f"{REFUNDS}/{self.refunds['confirm_refund']}", None),
             ("GET", f"{MEMBERS}/{self.member_id}", None),

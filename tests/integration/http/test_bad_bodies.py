@@ -58,6 +58,11 @@ FIELDS = {
     "import_statement": ("content", "short_code"),
     "propose": ("decision", "reason"),
     "confirm": (),
+    "propose_resolution": ("resolution", "member_id", "payment_purpose", "note"),
+    "withdraw": (),
+    "reject_proposal": ("note",),
+    "confirm_proposal": (),
+    "retry": (),
 }
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
@@ -72,6 +77,7 @@ LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_r
 OPTIONAL = {
     *(("approve", "amount"), ("approve", "disburse_by"), ("import_statement", "short_code")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
+    *(("propose_resolution", "member_id"), ("propose_resolution", "payment_purpose")),
 } | {
     (command, field)
     for command, fields in FIELDS.items()
@@ -265,6 +271,9 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("refund", "contribution_type", "registration_fee"),
         ("refund", "payment_method", "cheque"),
         ("settle", "outcome", "perhaps"),
+        ("propose_resolution", "resolution", "keep"),
+        ("propose_resolution", "payment_purpose", "loan_repayment"),
+        ("propose_resolution", "phone", "0712345678"),
         ("apply", "term_months", 121),
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
@@ -311,6 +320,9 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("settle", "evidence", "   "),
         ("settle", "receipt_number", "SKN 81"),
         ("reject_settlement", "reason", "   "),
+        ("propose_resolution", "note", "   "),
+        ("propose_resolution", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
+        ("reject_proposal", "note", "   "),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):

@@ -9,9 +9,11 @@ import pytest
 
 from app.personal_data import export_member
 from domain.dates import business_day
+from domain.loans.loan import Loan
 from infra import clock
+from infra.event_store.unit_of_work import UnitOfWork
 from tests.integration.http.house import LOANS
-from tests.support.co_operative import CAUSE
+from tests.support.co_operative import CAUSE, TODAY
 
 BOOKS = "/daystar-accounting/v1"
 
@@ -96,6 +98,30 @@ def test_a_loan_from_application_to_the_last_shilling(house, clerk, officer, app
     assert clerk.get(loan["repayments_url"]).json["repayments"] == loan["repayments"]
     contributions = clerk.get(f"{BOOKS}/contributions?member_id={loan['member_id']}").json
     assert [each["amount"] for each in contributions["contributions"]] == ["500.00", "20000.00"]
+
+
+def test_a_loan_shows_its_newest_hundred_repayments_and_the_way_to_the_rest(house, client):
+    books = house.co_operative
+    loan = books.loan(books.borrower())
+    unit = UnitOfWork(books.store, CAUSE)
+    taken = unit.get(Loan, loan)
+    for number in range(103):
+        taken.receive(
+            repayment_id=str(uuid4()),
+            amount_cents=1_00,
+            payment_method="cash",
+            payment_reference=f"R{number}",
+            paid_on=TODAY,
+            today=TODAY,
+        )
+    unit.save(taken)
+    unit.commit()
+    told = shown(house, client, loan)
+    assert told["repayments_total"] == 103
+    references = [each["payment_reference"] for each in told["repayments"]]
+    assert references == [f"R{number}" for number in range(102, 2, -1)]
+    rest = client.get(f"{told['repayments_url']}&per_page=100&page=2").json["repayments"]
+    assert [each["payment_reference"] for each in rest] == ["R2", "R1", "R0"]
 
 
 def test_the_lists_filter_as_the_contract_says(house, clerk, officer, applied):

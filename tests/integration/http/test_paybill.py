@@ -18,6 +18,7 @@ from infra import clock
 from infra.callbacks import BODY_BYTES_MAX
 from infra.mpesa.settings import PaybillSettings, Validation
 from tests.integration.http.house import Client, assert_refused, open_house
+from tests.integration.http.recording import WITHOUT_LENGTH
 from tests.support.co_operative import TODAY
 from tests.support.push_states import account
 
@@ -194,8 +195,7 @@ def test_the_fast_lane_answers_as_the_application_does(house, safaricom):
     """The same callback, once without the length that the fast lane wants."""
     path, body = address(house), json.dumps(TOLD).encode()
     fast = safaricom.post_bytes(path, body)
-    without_length = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
-    slow = safaricom.post_bytes(path, body, environ_overrides=without_length)
+    slow = safaricom.post_bytes(path, body, environ_overrides=WITHOUT_LENGTH)
     assert (fast.status_code, fast.data) == (slow.status_code, slow.data)
     assert dict(fast.headers) == dict(slow.headers)
     house.services.usage.flush()
