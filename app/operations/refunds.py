@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from flask import Response, g
 from marshmallow import fields, validate
 
@@ -99,9 +100,10 @@ def propose_refund(body: dict[str, Any]) -> Response:
 @blueprint.route("/refunds/<uuid:refund_id>")
 @requires(Permission.OPERATE)
 @blueprint.response(200, RefundAnswer)
-def show_refund(refund_id: UUID) -> dict[str, Any]:
+def show_refund(refund_id: UUID) -> Response:
     """One refund."""
-    return _answer(refund_of(refund_id, UnitOfWork(services().store, cause())))
+    refund = refund_of(refund_id, UnitOfWork(services().store, cause()))
+    return Response(orjson.dumps(_answer(refund)), content_type="application/json")
 
 
 @blueprint.route("/refunds/<uuid:refund_id>/confirmation", methods=["POST"])

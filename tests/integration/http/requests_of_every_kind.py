@@ -175,6 +175,7 @@ class Premises:
     product_id: str
     loans: dict[str, UUID]
     repayment_id: UUID
+    saver_id: UUID
     refunds: dict[str, UUID]
     payouts: dict[str, UUID]
     stopped_lane: str
@@ -212,7 +213,9 @@ class Premises:
             paid_on=today,
             today=today,
         )
-        refunds = {name: _refund(house, member_id) for name in REFUND_ACTS[1:]}
+        saver = house.member(member_number="TAKEN06", national_id="TAKEN0006", phone="0712345676")
+        house.contribution(saver, payment_reference="TAKEN-ONCE-MORE")
+        refunds = {name: _refund(house, saver) for name in REFUND_ACTS[1:]}
         payouts, stopped_lane = _payouts(house), _stopped_lane(house)
         cases = make_cases(house)
         client = house.approver(*ALL_PERMISSIONS)
@@ -227,7 +230,7 @@ class Premises:
         house.follow()
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment, refunds, payouts, stopped_lane),
+            *(borrower, product, loans, repayment, saver, refunds, payouts, stopped_lane),
             *(cases, desk, refused_push),
         )
 
@@ -286,7 +289,7 @@ class Premises:
                 {"reason": "moved abroad", "exit_date": today},
             ),
             **self._loan_commands(today),
-            **self._refund_commands(member_id),
+            **self._refund_commands(),
             **self._payout_commands(today),
             **self._desk_commands(),
             "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
@@ -309,13 +312,13 @@ class Premises:
             "confirm_proposal": (f"{at['confirm_proposal']}/confirmation", {}),
         }
 
-    def _refund_commands(self, member_id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    def _refund_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{REFUNDS}/{refund_id}" for name, refund_id in self.refunds.items()}
         return {
             "refund": (
                 REFUNDS,
                 {
-                    "member_id": member_id,
+                    "member_id": str(self.saver_id),
                     "contribution_type": "monthly",
                     "amount": "300.00",
                     "payment_method": "cash",
