@@ -15,8 +15,8 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
+from app.reconciliation_wiring import ReconciliationServices
 from consumers.loans.daily_round import DailyRound
-from consumers.mpesa.books import Books
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
 from consumers.mpesa.due_requests import DueRequests
 from consumers.mpesa.intake import Intake
@@ -24,12 +24,8 @@ from consumers.mpesa.paybill import Paybill
 from consumers.mpesa.payout_float import PayoutFloat
 from consumers.mpesa.payout_sender import PayoutSender
 from consumers.mpesa.payout_watch import PayoutWatch
-from consumers.mpesa.pulling import Pulling
 from consumers.mpesa.push_sender import PushSender
 from consumers.mpesa.push_watch import PushWatch
-from consumers.mpesa.reconciliation_round import ReconciliationRound
-from consumers.mpesa.statement_import import StatementImport
-from consumers.mpesa.statement_matching import StatementMatching
 from domain.identities import short_code_id
 from infra import clock
 from infra.callbacks import CallbackStore
@@ -42,14 +38,12 @@ from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
 from infra.mpesa.credentials import Credentials, Initiator
 from infra.mpesa.payout_addresses import PayoutAddresses
-from infra.mpesa.pull_times import PullTimes
 from infra.mpesa.short_codes import ShortCodes
 from infra.mpesa.simulator.certificate import (
     INITIATOR_NAME,
     INITIATOR_PASSWORD,
     certificate_pem,
 )
-from infra.mpesa.statement_store import StatementStore
 from infra.mpesa.tokens import DatabaseTokens
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE, migrate
@@ -334,35 +328,8 @@ class Services:
         )
 
     @cached_property
-    def statements(self) -> StatementStore:
-        return StatementStore(self.pool, self.keyring)
-
-    def statement_import(self) -> StatementImport:
-        since = self.settings.reconciliation.since
-        return StatementImport(self.pool, self.statements, self.short_codes, since=since)
-
-    def statement_matching(self) -> StatementMatching:
-        rules = self.settings.paybill.rules
-        return StatementMatching(self.store, self.statements, self._books(), rules)
-
-    def pulling(self) -> Pulling:
-        rules = self.settings.paybill.rules
-        since = self.settings.reconciliation.since
-        return Pulling(self.store, self.short_codes, self._books(), rules, since=since)
-
-    def reconciliation_round(self) -> ReconciliationRound:
-        return ReconciliationRound(
-            short_codes=self.short_codes,
-            times=PullTimes(self.pool),
-            pulling=self.pulling(),
-            statements=self.statements,
-            matching=self.statement_matching(),
-            pull_seconds=self.settings.reconciliation.pull_seconds,
-        )
-
-    def _books(self) -> Books:
-        pool = self.following_pool()
-        return Books(pool, LogReader(pool, PersonalKeys(pool, self.keyring)))
+    def reconciliation(self) -> ReconciliationServices:
+        return ReconciliationServices(self)
 
     def daily_round(self) -> DailyRound:
         return DailyRound(self.store, self.pool)

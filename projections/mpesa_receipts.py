@@ -122,7 +122,9 @@ def _placed(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
 
 
 def _attached(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:
-    _set(event, rows, transaction_id=event.data["push_id"])
+    whose = event.data["member_id"]
+    columns = {} if whose is None else {"member_id": whose}
+    _set(event, rows, transaction_id=event.data["push_id"], **columns)
 
 
 def _suspended(event: RecordedEvent, rows: Mapping[str, Rows]) -> None:

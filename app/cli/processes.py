@@ -107,7 +107,7 @@ def schedule() -> None:
             services.push_watch().run,
             services.payout_watch().run,
             services.daily_round().run,
-            services.reconciliation_round().run,
+            services.reconciliation.round().run,
             partial(_keep_house, services),
         ]
 
@@ -180,7 +180,9 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
             rate_windows=services.rate_limiter.expire(),
             callbacks=services.callbacks.expire(days=retention.callback_days),
             set_aside=services.callbacks.wipe_set_aside(days=retention.set_aside_days),
-            statements=services.statements.forget_persons(days=retention.statement_days),
+            statements=services.reconciliation.statements.forget_persons(
+                days=retention.statement_days
+            ),
             claims=forget_old_claims(services.pool),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):

@@ -54,7 +54,7 @@ def import_statement(file: Path, short_code: str | None) -> None:
     Example: daystar reconcile import 600000-february.csv --short-code 600000
     """
     with administrator() as (services, cause):
-        importing = services.statement_import()
+        importing = services.reconciliation.importing()
         try:
             read = statement_to_import(file.read_bytes())
         except UnreadableStatement as error:
@@ -63,8 +63,8 @@ def import_statement(file: Path, short_code: str | None) -> None:
         is_new = importing.keep(statement, by=_ACTOR)
         with suppress(StatementKnown):
             dispatch(services.store, statement.command(by=_ACTOR), cause)
-        report = services.statement_matching().match(statement.run_id, by=_ACTOR)
-        services.statements.done(statement.run_id, again=report.has_open_cases)
+        report = services.reconciliation.matching().match(statement.run_id, by=_ACTOR)
+        services.reconciliation.statements.done(statement.run_id, again=report.has_open_cases)
     click.echo("imported" if is_new else "imported before; matched again")
     _tell(report)
 
@@ -81,11 +81,11 @@ def run(short_code: str | None, days: int, *, no_pull: bool) -> None:
     with administrator() as (services, _):
         for each in [] if no_pull else _short_codes(services, short_code):
             try:
-                _tell(services.pulling().pull(each, by=_ACTOR))
+                _tell(services.reconciliation.pulling().pull(each, by=_ACTOR))
             except NotPulled as error:
                 click.echo(f"{each}: {error}", err=True)
-        for run_id in services.statements.latest(short_code=short_code, days=days):
-            _tell(services.statement_matching().match(run_id, by=_ACTOR))
+        for run_id in services.reconciliation.statements.latest(short_code=short_code, days=days):
+            _tell(services.reconciliation.matching().match(run_id, by=_ACTOR))
 
 
 @reconcile.command("register-pull")
@@ -177,7 +177,7 @@ def resolve(
                 case_id, Decision(decision), reason or "", principal_id, clock.now()
             )
         else:
-            payment = services.statement_matching().payment_to_post(case_id)
+            payment = services.reconciliation.payment_to_post(case_id)
             command = ConfirmDecision(case_id, principal_id, payment, clock.now())
         case: ReconciliationCase = dispatch(services.store, command, by)
     click.echo(f"{case_id} {case.ending or 'waits for another to confirm'}")

@@ -250,7 +250,7 @@ def import_statement(body: dict[str, Any]) -> Response:
 
     It is held against our books soon. One that was imported before is refused, and changes nothing.
     """
-    importing = services().statement_import()
+    importing = services().reconciliation.importing()
     statement = importing.check(body["content"], short_code=body["short_code"])
     by = g.caller.principal_id
     command = statement.command(by=by)
@@ -321,7 +321,7 @@ def propose_decision(body: dict[str, Any], case_id: UUID) -> Response:
 @blueprint.response(200, CaseStandingAnswer)
 def confirm_decision(_body: dict[str, Any], case_id: UUID) -> Response:
     """Agree to what another proposed, within one's band."""
-    payment = services().statement_matching().payment_to_post(case_id)
+    payment = services().reconciliation.payment_to_post(case_id)
     return _decided(ConfirmDecision(case_id, g.caller.principal_id, payment, clock.now()))
 
 

@@ -14,13 +14,15 @@ from domain.identities import receipt_id, reconciliation_case_id
 from domain.mpesa.account_numbers import AccountRules
 from domain.mpesa.commands import RecordReceipt
 from domain.mpesa.receipt import Channel
-from domain.mpesa.reconciliation_case import ReconciliationCase
+from domain.mpesa.reconciliation_case import ReconciliationCase, Source
+from domain.mpesa.reconciliation_errors import CaseNotFound
 from domain.mpesa.reconciling import TakeUpDifference
 from domain.mpesa.statement import Line, Side
 from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import Contention
 from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
+from infra.mpesa.statement_store import StatementStore
 
 TOGETHER = 40  # each makes at most some ten events, and a commit holds 500
 _log = structlog.get_logger()
@@ -46,6 +48,27 @@ def payment_of(
         now=clock.now(),
         rules=rules,
     )
+
+
+def payment_to_post(
+    case_id: UUID, *, store: EventStore, statements: StatementStore, rules: AccountRules
+) -> RecordReceipt | None:
+    """The payment that a case is about, as its statement tells it; None where there is none.
+
+    Raises:
+        CaseNotFound: there is no such case.
+    """
+    unit = UnitOfWork(store, Cause("system:reading", str(case_id)))
+    case = unit.find(ReconciliationCase, case_id)
+    if case is None:
+        raise CaseNotFound
+    if case.source != Source.STATEMENT:
+        return None
+    kept = statements.load(UUID(case.run_id))
+    line = next((line for line in kept.lines if line.key == case.key), None)
+    if line is None:
+        return None
+    return payment_of(line, short_code=case.short_code, channel=Channel.STATEMENT, rules=rules)
 
 
 def take_up_all(store: EventStore, commands: Iterable[TakeUpDifference]) -> Iterator[TakenUp]:

@@ -17,7 +17,6 @@ from consumers.mpesa.differences import payment_of, take_up_all
 from consumers.mpesa.reconciliation_report import Report
 from domain.identities import receipt_id, reconciliation_case_id
 from domain.mpesa.account_numbers import AccountRules
-from domain.mpesa.commands import RecordReceipt
 from domain.mpesa.matching import Match, MovementKind
 from domain.mpesa.outcome import Outcome
 from domain.mpesa.receipt import Channel
@@ -28,13 +27,13 @@ from domain.mpesa.reconciliation import (
     compare,
 )
 from domain.mpesa.reconciliation_case import Ending, ReconciliationCase, Source
-from domain.mpesa.reconciliation_errors import CaseNotFound, StatementKnown
+from domain.mpesa.reconciliation_errors import StatementKnown
 from domain.mpesa.reconciliation_run import Standing
 from domain.mpesa.reconciling import BeginRun, EndCase, RecordStanding, TakeUpDifference
 from domain.mpesa.statement import GRACE, Window, certain, digest
 from infra import clock
 from infra.event_store.dispatch import dispatch
-from infra.event_store.unit_of_work import Cause, EventStore, UnitOfWork
+from infra.event_store.unit_of_work import Cause, EventStore
 from infra.mpesa.statement_store import KeptStatement, StatementStore
 from projections.movements import movements
 from projections.reconciliation import open_cases, resolved_cases
@@ -77,26 +76,6 @@ class StatementMatching:
         command = RecordStanding(statement_id, report.standing, by, clock.now())
         dispatch(self._store, command, self._cause(report))
         return report
-
-    def payment_to_post(self, case_id: UUID) -> RecordReceipt | None:
-        """The payment that a case is about, as its statement tells it; None where there is none.
-
-        Raises:
-            CaseNotFound: there is no such case.
-        """
-        case = UnitOfWork(self._store, Cause("system:reading", str(case_id))).find(
-            ReconciliationCase, case_id
-        )
-        if case is None:
-            raise CaseNotFound
-        if case.source != Source.STATEMENT:
-            return None
-        kept = self._statements.load(UUID(case.run_id))
-        line = next((line for line in kept.lines if line.key == case.key), None)
-        if line is None:
-            return None
-        channel = Channel.STATEMENT
-        return payment_of(line, short_code=case.short_code, channel=channel, rules=self._rules)
 
     def _begin(self, kept: KeptStatement) -> None:
         """Whoever imported it has begun the run, unless their process died in between."""

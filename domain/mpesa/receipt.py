@@ -170,7 +170,7 @@ class Receipt(MoneyBack):
         self.suspended_cents = suspended_cents
         self.unplaced_cents = 0
 
-    def attach_to_push(self, push_id: UUID, *, posted_cents: int = 0) -> None:
+    def attach_to_push(self, push_id: UUID, *, member_id: str, posted_cents: int = 0) -> None:
         """Tie the receipt to its push, once."""
         assert self.push_id in (None, str(push_id)), "a receipt belongs to one push"
         assert 0 <= posted_cents <= self.unplaced_cents, "posted money came with this receipt"
@@ -180,6 +180,7 @@ class Receipt(MoneyBack):
                 push_id=str(push_id),
                 posted_cents=posted_cents,
                 unplaced_cents=self.unplaced_cents - posted_cents,
+                member_id=member_id,
             )
 
     @event(AttachedToPush)

@@ -78,13 +78,20 @@ class Suspended(Event):
 
 
 class AttachedToPush(Event):
-    """This receipt is that of a push. `posted_cents` were posted under the push before."""
+    """This receipt is that of a push of this member; `posted_cents` were posted under it before."""
 
     TOPIC = "receipt.attached-to-push"
+    class_version = 2
 
     push_id: str
     posted_cents: int
     unplaced_cents: int
+    member_id: str | None
+
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """The first receipts said whose they are when they were received."""
+        state["member_id"] = None
 
 
 class Released(Event):

@@ -90,11 +90,11 @@ def pushes_perhaps_paid(told: ToldReceipt, store: AggregateStore) -> Iterator[Pu
 
 def settle_push(push: Push, told: ToldReceipt, store: AggregateStore) -> Outcome:
     """Take in the receipt of a push, whichever channel tells of it."""
-    if push.receipt_id == str(receipt_id(told.receipt_number)):
-        known = store.get(Receipt, receipt_id(told.receipt_number))
-        same = known.amount_cents == told.amount_cents
-        return Outcome.ALREADY_KNOWN if same else Outcome.RECEIPT_WITH_OTHER_AMOUNT
     receipt = store.find(Receipt, receipt_id(told.receipt_number))
+    if push.receipt_id == str(receipt_id(told.receipt_number)):
+        # Looked for a moment before the push was read, the receipt may not have been there yet.
+        same = receipt is None or receipt.amount_cents == told.amount_cents
+        return Outcome.ALREADY_KNOWN if same else Outcome.RECEIPT_WITH_OTHER_AMOUNT
     if receipt is not None:
         return _settle_with_known(push, receipt, told, store)
     receipt = _received(told, member_id=push.member_id)
@@ -108,7 +108,11 @@ def settle_push(push: Push, told: ToldReceipt, store: AggregateStore) -> Outcome
 def settle(push: Push, receipt: Receipt, told: ToldReceipt, store: AggregateStore) -> Outcome:
     """Tie a push to its receipt, none of whose money has a place yet, and place it."""
     if push.state == PushState.PAID_RECEIPT_AWAITED:
-        receipt.attach_to_push(push.id, posted_cents=min(push.posted_cents, receipt.unplaced_cents))
+        receipt.attach_to_push(
+            push.id,
+            member_id=push.member_id,
+            posted_cents=min(push.posted_cents, receipt.unplaced_cents),
+        )
         if receipt.unplaced_cents:
             receipt.suspend(_why_not_posted(push))
         posted = posted_before(push, store) if push.posted_cents else None
@@ -142,7 +146,7 @@ def _settle_with_known(
     if push.state == PushState.PAID_RECEIPT_AWAITED and push.posted_cents:
         return Outcome.POSTED_APART
     claims = () if push.state == PushState.PAID_RECEIPT_AWAITED else (posting_key(push),)
-    receipt.attach_to_push(push.id)
+    receipt.attach_to_push(push.id, member_id=push.member_id)
     succeed(push, receipt, posted=None if receipt.suspended_cents else Posted())
     store.save(receipt)
     release_phone(push, store, claims=claims)
@@ -174,7 +178,7 @@ def _place(destination: Destination, told: RecordReceipt, store: AggregateStore)
 
 
 def _place_for_push(push: Push, receipt: Receipt, told: ToldReceipt, store: AggregateStore) -> None:
-    receipt.attach_to_push(push.id)
+    receipt.attach_to_push(push.id, member_id=push.member_id)
     reason = _why_not_placed(push, told, store)
     if reason is not None:
         receipt.suspend(reason)

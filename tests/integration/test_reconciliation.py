@@ -95,7 +95,7 @@ def cases(house):
 
 def test_what_was_never_told_is_pulled_and_posted_once(house, safaricom):
     paid(safaricom, 500, 1_200, 30, 45, 2_000)
-    pulling = house.services.pulling()
+    pulling = house.services.reconciliation.pulling()
     report = pulling.pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
     assert (report.standing.lines, report.standing.agreed) == (5, 5)
     assert report.standing.resolved_cases == {"only_there": 5}
@@ -113,7 +113,7 @@ def test_what_was_never_told_is_pulled_and_posted_once(house, safaricom):
 
 def test_what_was_paid_a_moment_ago_is_left_to_its_callback(house, safaricom):
     paid(safaricom, 500)
-    assert house.services.pulling().pull(SHORT_CODE, by=BY).standing.lines == 0
+    assert house.services.reconciliation.pulling().pull(SHORT_CODE, by=BY).standing.lines == 0
 
 
 def test_a_pull_that_is_not_answered_changes_nothing_and_is_tried_again(house, safaricom):
@@ -123,7 +123,7 @@ def test_a_pull_that_is_not_answered_changes_nothing_and_is_tried_again(house, s
     assert told.status_code == 200, told.text
     events = house.count("event_store.events")
     with pytest.raises(NotPulled):
-        house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
+        house.services.reconciliation.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
     assert house.count("event_store.events") == events
 
 
@@ -134,7 +134,7 @@ def test_a_pull_is_opened_once(command):
 
 
 def test_the_clock_pulls_once_however_many_processes_run(house, safaricom):
-    rounds = [house.services.reconciliation_round() for _ in range(3)]
+    rounds = [house.services.reconciliation.round() for _ in range(3)]
     for each in rounds:
         each.work_once()
     house.follow()
@@ -184,7 +184,7 @@ def test_the_same_statement_again_in_whatever_form_changes_nothing(house, safari
 )
 def test_what_safaricom_gets_wrong_is_found(house, safaricom, command, breaks, found):
     paid(safaricom, 500, 1_200, 30, 70)
-    house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
+    house.services.reconciliation.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
     told, broken = statement(safaricom, breaks=breaks)
     outcome = command("import", statement=told)
     assert outcome.exit_code == 0, outcome.output
@@ -218,7 +218,7 @@ def test_what_waits_is_looked_at_again_each_day_until_it_agrees(house, safaricom
     payout_id = reconciling.payout(paid_out, in_doubt=True)
     failed = [replace(line, status=LineStatus.FAILED) for line in paid_out.lines()]
     run_id = reconciling.imported(balanced(failed), short_code=SHORT)
-    clockwork = house.services.reconciliation_round()
+    clockwork = house.services.reconciliation.round()
     clockwork.work_once()
     assert cases(house) == {("status", "open", None): 1}
     told.result(house.co_operative, payout_id, "2040")
@@ -268,7 +268,7 @@ def test_a_statement_whose_money_moved_through_another_of_ours_is_refused(
     house, safaricom, command
 ):
     paid(safaricom, 500)
-    house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
+    house.services.reconciliation.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
     house.follow()
     other = replace(credentials_for(safaricom), short_code="600222", party_b="600222")
     house.services.short_codes.keep(other)
@@ -286,17 +286,19 @@ def test_what_moved_before_these_books_began_is_older_books(owner_url, tmp_path,
     settings = ReconciliationSettings(since=tomorrow)
     mpesa = credentials_for(safaricom)
     with open_house(owner_url, tmp_path, mpesa=mpesa, reconciliation=settings) as house:
-        report = house.services.pulling().pull(SHORT_CODE, by=BY, now=clock.now() + SOON)
+        report = house.services.reconciliation.pulling().pull(
+            SHORT_CODE, by=BY, now=clock.now() + SOON
+        )
         assert report.standing.lines == 0
         told = statement_to_import(statement(safaricom)[0])
         with pytest.raises(BeforeTheseBooks, match=f"before {tomorrow}, when these books began"):
-            house.services.statement_import().check(told, short_code=None)
+            house.services.reconciliation.importing().check(told, short_code=None)
     unsaid = ReconciliationSettings()
     with open_house(owner_url, tmp_path, mpesa=mpesa, reconciliation=unsaid) as house:
-        assert house.services.statement_import().check(told, short_code=None).lines
+        assert house.services.reconciliation.importing().check(told, short_code=None).lines
         yesterday = replace(told, lines=tuple(_earlier(told.lines)))
         with pytest.raises(BeforeTheseBooks):
-            house.services.statement_import().check(yesterday, short_code=None)
+            house.services.reconciliation.importing().check(yesterday, short_code=None)
 
 
 def _earlier(lines):
@@ -309,12 +311,12 @@ def test_nobody_on_a_statement_is_kept_in_clear_and_after_a_while_not_at_all(hou
     outcome = command("import", statement=newer_layout(lines, SHORT_CODE))
     assert outcome.exit_code == 0, outcome.output
     rows = house.owner.execute("SELECT l::text FROM mpesa.statement_lines l").fetchall()
-    assert not [row for row in rows if re.search("JANE|2547|REF0", row[0])]
-    [kept] = [house.services.statements.load(run) for run in _runs(house)]
+    assert not [row for row in rows if re.search("JANE|254700000|REF00000", row[0])]
+    [kept] = [house.services.reconciliation.statements.load(run) for run in _runs(house)]
     assert {line.payer.phone for line in kept.lines} == {each.phone for each in moved}
     house.owner.execute("UPDATE mpesa.statements SET kept_at = now() - interval '91 days'")
-    assert house.services.statements.forget_persons(days=90) == 3
-    [kept] = [house.services.statements.load(run) for run in _runs(house)]
+    assert house.services.reconciliation.statements.forget_persons(days=90) == 3
+    [kept] = [house.services.reconciliation.statements.load(run) for run in _runs(house)]
     assert {line.payer.phone for line in kept.lines} == {None}
 
 
@@ -360,7 +362,7 @@ def test_a_person_who_is_erased_goes_from_the_statements_too(house):
     house.follow()
     person.wipe()
     assert "mpesa.statement_lines" not in person.remains()
-    [kept] = [house.services.statements.load(run) for run in _runs(house)]
+    [kept] = [house.services.reconciliation.statements.load(run) for run in _runs(house)]
     assert [line.payer.phone for line in kept.lines] == [None, john.phone]
 
 

@@ -51,11 +51,11 @@ def test_a_snapshot_is_taken_every_hundred_versions(co_operative):
     many_contributions(co_operative, member, 98)
     assert snapshots(co_operative) == []
     co_operative.contribution(member)
-    assert snapshots(co_operative) == [(account_id(member), 100, "account/2")]
+    assert snapshots(co_operative) == [(account_id(member), 100, "account/3")]
     many_contributions(co_operative, member, 99)
-    assert snapshots(co_operative) == [(account_id(member), 100, "account/2")]
+    assert snapshots(co_operative) == [(account_id(member), 100, "account/3")]
     many_contributions(co_operative, member, 2)
-    assert snapshots(co_operative) == [(account_id(member), 201, "account/2")]
+    assert snapshots(co_operative) == [(account_id(member), 201, "account/3")]
 
 
 def test_with_a_snapshot_the_account_is_the_same_as_without(co_operative):
@@ -89,9 +89,9 @@ def test_a_snapshot_of_another_shape_is_passed_over(co_operative, monkeypatch):
     altered(co_operative, topic="account/0", state=b"{}")
     assert state(co_operative, member) == before
     monkeypatch.setattr(MemberAccount, "SNAPSHOT_VERSION", 2)
-    assert MemberAccount.snapshot_topic() == "account/2"
+    assert MemberAccount.snapshot_topic() == "account/3"
     many_contributions(co_operative, member, 100)
-    assert snapshots(co_operative) == [(account_id(member), 206, "account/2")]
+    assert snapshots(co_operative) == [(account_id(member), 206, "account/3")]
 
 
 def test_an_older_snapshot_never_replaces_a_newer_one(co_operative):

@@ -67,7 +67,7 @@ FIELDS = {
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
     *(("apply", "application_date"), ("disburse", "disbursement_date"), ("repay", "payment_date")),
-    *(("settle", "completion_date"), ("import_statement", "short_code")),
+    ("settle", "completion_date"),
 )
 DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
@@ -87,6 +87,7 @@ OPTIONAL = {
 NULLABLE = {
     *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
+    ("import_statement", "short_code"),
 }
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [

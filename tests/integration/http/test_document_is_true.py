@@ -89,6 +89,9 @@ class Asking:
             "loan_id": [str(loan_id) for loan_id in premises.loans.values()],
             "repayment_id": [str(premises.repayment_id)],
             "product_id": [premises.product_id],
+            "run_id": [str(premises.cases["run"])],
+            "case_id": [str(premises.cases[name]) for name in ("propose", "confirm")],
+            "content": [premises.command("import_statement")[1]["content"]],
             "token": [
                 premises.house.services.keyring.callback_token("stk", premises.transaction_id)
             ],

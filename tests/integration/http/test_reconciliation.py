@@ -33,7 +33,7 @@ def test_a_statement_is_imported_and_then_held_against_our_books_by_the_clock(ho
     where = told.headers["Location"]
     house.follow()
     assert client.get(where).json["compared_at"] is None
-    house.services.reconciliation_round().work_once()
+    house.services.reconciliation.round().work_once()
     house.follow()
     run = client.get(where).json
     assert run["resolved_cases"] == {"only_there": 2}
