@@ -10,10 +10,14 @@ from domain.identities import receipt_id
 from domain.mpesa.desk import ProposeAssignment
 from domain.mpesa.payer import Payer
 from infra import clock
-from tests.integration.http.house import SUSPENSE, House
+from tests.integration.http.house import RECEIPTS, SET_ASIDE, SUSPENSE, TRANSACTIONS, House
 from tests.support import push_states
 
 DESK_ACTS = ("propose_resolution", "withdraw", "reject_proposal", "confirm_proposal")
+DESK_QUESTIONS = (
+    *(TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE, f"{SUSPENSE}/ageing"),
+    f"{RECEIPTS}/{receipt_id('TAKEN00000')}",
+)
 
 
 def proposals(house: House, member_id: UUID) -> dict[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from domain.dates import business_day
-from domain.identities import receipt_id
 from domain.members.commands import SuspendMember
 from infra import clock
 from tests.integration.http.desk_requests import (
     DESK_ACTS,
+    DESK_QUESTIONS,
     desk_commands,
     proposals,
     refused_push_of,
@@ -31,7 +31,6 @@ from tests.integration.http.house import (
     REGISTER,
     REPAYMENTS,
     SUMMARY,
-    SUSPENSE,
     TRANSACTIONS,
     Client,
     House,
@@ -281,9 +280,7 @@ class Premises:
             ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
             ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
             *(("GET", path, None) for path in self.money_out.questions()),
-            *(("GET", path, None) for path in (TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE)),
-            ("GET", f"{SUSPENSE}/ageing", None),
-            ("GET", f"{RECEIPTS}/{receipt_id('TAKEN00000')}", None),
+            *(("GET", path, None) for path in DESK_QUESTIONS),
             ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
