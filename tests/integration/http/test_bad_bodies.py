@@ -321,7 +321,6 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("settle", "receipt_number", "SKN 81"),
         ("reject_settlement", "reason", "   "),
         ("propose_resolution", "note", "   "),
-        ("propose_resolution", "loan_id", "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"),
         ("reject_proposal", "note", "   "),
     ],
 )
