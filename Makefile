@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 REDOCLY := @redocly/cli@2.77.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint-openapi clients fuzz examples soak format bench lock clean install
+.PHONY: help run test check lint-openapi clients fuzz examples soak soak-mpesa format bench lock clean install
 
 help: ## Print this page
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ examples: $(INSTALLED) ## Write down anew what the house answers: the examples o
 
 soak: $(INSTALLED) ## Rebuild everything over and over in a house at work, for SOAK_SECONDS (300)
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} $(BIN)/python -m pytest -s tests/stories/test_rebuild_under_load.py -k nobody_notices
+
+soak-mpesa: $(INSTALLED) ## SOAK_PAYMENTS (5,000) payments and payouts while Safaricom lies and everything is killed
+	SOAK_PAYMENTS=$${SOAK_PAYMENTS:-5000} $(BIN)/python -m pytest -s tests/stories/test_mpesa_soak.py
 
 format: $(INSTALLED) ## Put the code in order
 	$(BIN)/ruff format .

@@ -11,12 +11,14 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from infra import clock
 from tests.stories.mpesa_books import MpesaBooks
 from tests.stories.mpesa_day import (
     CREDENTIALS,
@@ -28,7 +30,7 @@ from tests.stories.mpesa_day import (
     house_beside_safaricom,
     safaricom,
 )
-from tests.stories.reckoning import check_members_balances, check_read_models_equal_a_rebuild
+from tests.stories.reckoning import check_read_models_equal_a_rebuild
 from tests.stories.test_kills import kill
 from tests.support.running_house import RunningHouse, end
 from tests.support.waiting import eventually
@@ -37,9 +39,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux shows them"),
 ]
-OPERATIONS = int(os.environ.get("SOAK_PAYMENTS", "160"))
+OPERATIONS = int(os.environ.get("SOAK_PAYMENTS", "120"))
 KILLED = ("intake", "send mpesa", "follow", "web", "schedule")
 KILL_EVERY_SECONDS = 4.0
+WELL_AFTER = timedelta(minutes=10)  # a pull leaves alone what may be on its way to us
 SETTLE_SECONDS_MAX = 60 + OPERATIONS / 5
 
 
@@ -101,8 +104,9 @@ def everything_told(house: RunningHouse) -> list[dict[str, Any]]:
         every=0.5,
         what=lambda: f"still open: {MpesaBooks.open_work(house)}\n{house.log_tail()}",
     )
-    pulled = house.command("reconcile", "run")
-    assert pulled.returncode == 0, pulled.stdout + pulled.stderr
+    with house.services() as services:
+        services.pulling().pull(SHORT_CODE, by="test", now=clock.now() + WELL_AFTER)
+    eventually(lambda: not MpesaBooks.open_work(house), within=SETTLE_SECONDS_MAX, every=0.5)
     eventually(lambda: house.get("/readyz").json()["status"] == "ready")
     return house.ledger()
 
@@ -142,10 +146,20 @@ def test_our_books_are_safaricoms_whatever_it_does_and_whoever_is_killed(house):
             f" {resolved} out of suspense, {reviewed} settled by persons,"
             f" refused: {sorted(set(day.refused))}\n{books}"
         )
+        statement = house.data_directory.parent / "statement.csv"
+        statement.write_bytes(
+            requests.get(f"{house.simulator_url}/simulator/statement", timeout=30).content
+        )
+        imported = house.command("reconcile", "import", str(statement))
+        print(imported.stdout, imported.stderr)  # noqa: T201
+        assert imported.returncode == 0, imported.stderr
+        cases = house.command("reconcile", "cases").stdout.splitlines()
+        # What the bank brought in is no payment: it alone waits for two persons to say so.
+        [top_up] = [row["receipt"] for row in ledger if row["kind"] == "top_up"]
+        assert [case for case in cases if top_up not in case] == []
         head = services.store.log.max_notification_id()
         everything_told(house)
         assert books.events_that_move_money_after(head) == []
-        check_members_balances(house, members_min=len(day.members))
         check_read_models_equal_a_rebuild(house, services)
-    assert set(killer.killed) >= set(KILLED) or OPERATIONS < 100
+    assert set(killer.killed) >= set(KILLED), killer.killed
     assert house.stop() == 0
