@@ -34,6 +34,7 @@ from app.operations import (
     receipts,
     reconciliation,
     refunds,
+    repayments,
     set_aside,
     suspense,
 )
@@ -50,7 +51,7 @@ BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
 _ACTS = (
-    *(members, contributions, refunds, loans),
+    *(members, contributions, refunds, loans, repayments),
     *(mpesa, receipts, suspense, set_aside, payouts, reconciliation, events),
 )
 _CALLBACKS = (callbacks, payout_callbacks)  # one blueprint, too

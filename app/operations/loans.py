@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask import Response, g
-from marshmallow import ValidationError, fields, validate, validates, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.auth import requires, services
 from app.blueprint import Blueprint
-from app.fields import Amount, QueryArguments, Shillings, StrictSchema, Text
+from app.fields import Amount, Shillings, StrictSchema, Text
 from app.idempotent import cause, key_optional, run_once
 from app.operations.refunds import paying_short_code
 from domain.api_keys.api_key import Permission
@@ -25,9 +24,7 @@ from domain.loans.commands import (
     DisburseLoan,
     PayOut,
     PayOutLoan,
-    RecordRepayment,
     RestructureLoan,
-    ReverseRepayment,
     WriteOffLoan,
 )
 from domain.loans.handlers import (
@@ -37,12 +34,9 @@ from domain.loans.handlers import (
     REFERENCE_LENGTH_MAX,
 )
 from domain.loans.loan import Loan, LoanStatus
-from domain.loans.lookup import loan_of
-from domain.loans.standing import nothing_owed
-from domain.loans.terms import TERM_MONTHS_MAX, Component
+from domain.loans.terms import TERM_MONTHS_MAX
 from domain.money import text_from_cents
 from infra import clock
-from infra.event_store.unit_of_work import UnitOfWork
 from infra.mpesa.payout_settings import DisburseBy
 from infra.numbers import next_loan_number
 
@@ -111,27 +105,11 @@ class DisbursementBody(StrictSchema):
         by_mpesa = data["payment_method"] == PaymentMethod.MPESA
         if by_mpesa == ("payment_reference" in data):
             raise ValidationError(
-                "M-Pesa gives its own reference."
-                if by_mpesa
-                else "Missing data for required field.",
+                "M-Pesa gives its own reference." if by_mpesa else "Name what proves the payment.",
                 "payment_reference",
             )
         if by_mpesa and "disbursement_date" in data:
             raise ValidationError("It is the day on which M-Pesa pays.", "disbursement_date")
-
-
-class RepaymentBody(StrictSchema):
-    """Money paid on a loan. With `settles` it is refused unless it settles the loan."""
-
-    amount = Amount(required=True)
-    payment_method = fields.Enum(PaymentMethod, by_value=True, required=True)
-    payment_reference = Text(
-        required=True,
-        validate=validate.Length(1, REFERENCE_LENGTH_MAX),
-        metadata={"example": "FT26/102"},
-    )
-    payment_date = fields.Date()
-    settles = fields.Boolean(load_default=False, truthy={True}, falsy={False})
 
 
 class FeeBody(StrictSchema):
@@ -171,42 +149,6 @@ class LoanStandingAnswer(StrictSchema):
     )
 
 
-class RepaymentRecordedAnswer(LoanStandingAnswer):
-    """The loan after a repayment, and what became of the money."""
-
-    repayment_id = fields.UUID(required=True)
-    principal_amount = Shillings(required=True)
-    interest_amount = Shillings(required=True)
-    fee_amount = Shillings(required=True)
-    penalty_amount = Shillings(required=True)
-    overpaid_amount = Shillings(required=True)
-
-
-class SettlementArguments(QueryArguments):
-    """On which day the loan would be settled; today where none is given."""
-
-    on = fields.Date()
-
-    @validates("on")
-    def not_past(self, on: date, **_: Any) -> None:
-        """What would have settled it yesterday helps nobody."""
-        if on < business_day(clock.now()):
-            raise ValidationError("A settlement is quoted for today or a day to come.")
-
-
-class SettlementAnswer(StrictSchema):
-    """What settles the loan on that day."""
-
-    id = fields.UUID(required=True)
-    settlement_date = fields.Date(required=True)
-    amount = Shillings(required=True)
-    principal_amount = Shillings(required=True)
-    interest_amount = Shillings(required=True)
-    fee_amount = Shillings(required=True)
-    penalty_amount = Shillings(required=True)
-    waived_interest = Shillings(required=True)
-
-
 @blueprint.route("/loans", methods=["POST"])
 @requires(Permission.OPERATE)
 @blueprint.arguments(ApplicationBody())
@@ -227,7 +169,7 @@ def apply_for_loan(body: dict[str, Any]) -> Response:
         principal_id=g.caller.principal_id,
         today=today,
     )
-    return run_once(command, answer=_answer, status=201, because=cause(str(command.loan_id)))
+    return run_once(command, answer=loan_answer, status=201, because=cause(str(command.loan_id)))
 
 
 @blueprint.route("/loans/<uuid:loan_id>/approval", methods=["POST"])
@@ -249,7 +191,7 @@ def approve_loan(body: dict[str, Any], loan_id: UUID) -> Response:
         today=business_day(now),
         pay_out=PayOut(paying_short_code(), now) if by_mpesa else None,
     )
-    return _changed(command)
+    return changed_loan(command)
 
 
 @blueprint.route("/loans/<uuid:loan_id>/refusal", methods=["POST"])
@@ -260,7 +202,7 @@ def approve_loan(body: dict[str, Any], loan_id: UUID) -> Response:
 def decline_loan(body: dict[str, Any], loan_id: UUID) -> Response:
     """Refuse a loan."""
     today = business_day(clock.now())
-    return _changed(DeclineLoan(loan_id, g.caller.principal_id, body["reason"], today))
+    return changed_loan(DeclineLoan(loan_id, g.caller.principal_id, body["reason"], today))
 
 
 @blueprint.route("/loans/<uuid:loan_id>/disbursement", methods=["POST"])
@@ -274,7 +216,7 @@ def disburse_loan(body: dict[str, Any], loan_id: UUID) -> Response:
     if body["payment_method"] == PaymentMethod.MPESA:
         pay_out = PayOut(paying_short_code(), now)
         first_due_on = body.get("first_due_date")
-        return _changed(PayOutLoan(loan_id, g.caller.principal_id, first_due_on, pay_out))
+        return changed_loan(PayOutLoan(loan_id, g.caller.principal_id, first_due_on, pay_out))
     command = DisburseLoan(
         loan_id=loan_id,
         payment_method=body["payment_method"],
@@ -283,48 +225,7 @@ def disburse_loan(body: dict[str, Any], loan_id: UUID) -> Response:
         first_due_on=body.get("first_due_date"),
         today=today,
     )
-    return _changed(command)
-
-
-@blueprint.route("/loans/<uuid:loan_id>/repayments", methods=["POST"])
-@requires(Permission.OPERATE)
-@blueprint.arguments(RepaymentBody())
-@blueprint.response(201, RepaymentRecordedAnswer)
-def record_repayment(body: dict[str, Any], loan_id: UUID) -> Response:
-    """Record money that was paid on a loan; on one written off, a recovery."""
-    today = business_day(clock.now())
-    command = RecordRepayment(
-        repayment_id=uuid4(),
-        loan_id=loan_id,
-        amount_cents=body["amount"],
-        payment_method=body["payment_method"],
-        payment_reference=body["payment_reference"],
-        paid_on=body.get("payment_date", today),
-        today=today,
-        settles=body["settles"],
-    )
-
-    def answer(loan: Loan) -> dict[str, Any]:
-        nothing = {"principal": command.amount_cents}  # a recovery is principal given up before
-        parts = loan.parts.get(str(command.repayment_id), nothing)
-        return (
-            _answer(loan)
-            | {"repayment_id": str(command.repayment_id)}
-            | {f"{part}_amount": text_from_cents(parts.get(part, 0)) for part in Component}
-            | {"overpaid_amount": text_from_cents(parts.get("surplus", 0))}
-        )
-
-    return run_once(command, answer=answer, status=201, because=cause(str(loan_id)))
-
-
-@blueprint.route("/loans/<uuid:loan_id>/repayments/<uuid:repayment_id>/reversal", methods=["POST"])
-@requires(Permission.OPERATE)
-@blueprint.arguments(LoanReasonBody())
-@blueprint.response(200, LoanStandingAnswer)
-def reverse_repayment(body: dict[str, Any], loan_id: UUID, repayment_id: UUID) -> Response:
-    """Undo a repayment, wholly and once."""
-    today = business_day(clock.now())
-    return _changed(ReverseRepayment(loan_id, repayment_id, body["reason"], today))
+    return changed_loan(command)
 
 
 @blueprint.route("/loans/<uuid:loan_id>/fees", methods=["POST"])
@@ -342,7 +243,7 @@ def charge_fee(body: dict[str, Any], loan_id: UUID) -> Response:
         due_on=body.get("due_date", today),
         today=today,
     )
-    return _changed(command)
+    return changed_loan(command)
 
 
 @blueprint.route("/loans/<uuid:loan_id>/restructuring", methods=["POST"])
@@ -360,7 +261,7 @@ def restructure_loan(body: dict[str, Any], loan_id: UUID) -> Response:
         reason=body["reason"],
         today=business_day(clock.now()),
     )
-    return _changed(command)
+    return changed_loan(command)
 
 
 @blueprint.route("/loans/<uuid:loan_id>/write-off", methods=["POST"])
@@ -370,36 +271,16 @@ def restructure_loan(body: dict[str, Any], loan_id: UUID) -> Response:
 def write_off_loan(body: dict[str, Any], loan_id: UUID) -> Response:
     """Give up what is owed; it may still be recovered."""
     today = business_day(clock.now())
-    return _changed(WriteOffLoan(loan_id, g.caller.principal_id, body["reason"], today))
+    return changed_loan(WriteOffLoan(loan_id, g.caller.principal_id, body["reason"], today))
 
 
-@blueprint.route("/loans/<uuid:loan_id>/settlement")
-@requires(Permission.READ_LOANS)
-@blueprint.arguments(SettlementArguments(), location="query")
-@blueprint.response(200, SettlementAnswer)
-def quote_settlement(arguments: dict[str, Any], loan_id: UUID) -> dict[str, Any]:
-    """What would settle the loan today, or on a day to come; nothing, where nothing is owed."""
-    today = business_day(clock.now())
-    on = arguments.get("on", today)
-    loan = loan_of(loan_id, UnitOfWork(services().store, cause()))
-    quote = loan.settlement(on, today=today) if loan.is_open else nothing_owed(on)
-    return {
-        "id": loan_id,
-        "settlement_date": on,
-        "amount": text_from_cents(quote.total_cents),
-        "principal_amount": text_from_cents(quote.principal_cents),
-        "interest_amount": text_from_cents(quote.interest_cents),
-        "fee_amount": text_from_cents(quote.fee_cents),
-        "penalty_amount": text_from_cents(quote.penalty_cents),
-        "waived_interest": text_from_cents(quote.waived_interest_cents),
-    }
+def changed_loan(command: Any) -> Response:
+    """Do it, once, and answer how the loan stands."""
+    return run_once(command, answer=loan_answer, status=200, because=cause(str(command.loan_id)))
 
 
-def _changed(command: Any) -> Response:
-    return run_once(command, answer=_answer, status=200, because=cause(str(command.loan_id)))
-
-
-def _answer(loan: Loan) -> dict[str, Any]:
+def loan_answer(loan: Loan) -> dict[str, Any]:
+    """How a loan stands, as these doors tell it."""
     return {
         "id": str(loan.id),
         "loan_number": loan.loan_number,

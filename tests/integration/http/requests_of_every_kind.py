@@ -7,11 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.contributions.refund import RefundMethod
 from domain.dates import business_day
 from domain.identities import receipt_id
 from domain.members.commands import SuspendMember
-from domain.mpesa.payout import Payout
 from infra import clock
 from tests.integration.http.desk_requests import (
     DESK_ACTS,
@@ -25,24 +23,20 @@ from tests.integration.http.house import (
     CHANGES,
     CONTRIBUTIONS,
     EVENTS,
-    LANES,
     LOAN_BOOKS,
     LOANS,
     MEMBERS,
-    PAYOUTS,
     PUSH,
-    RECEIPTS,
     RECORD,
-    REFUNDS,
     REGISTER,
     REPAYMENTS,
-    SET_ASIDE,
     SUMMARY,
     SUSPENSE,
     TRANSACTIONS,
     Client,
     House,
 )
+from tests.integration.http.payout_requests import PAYOUT_ACTS, REFUND_ACTS, MoneyOut
 from tests.integration.http.reconciliation_requests import (
     RECONCILIATION,
     RECONCILIATION_ACTS,
@@ -50,13 +44,10 @@ from tests.integration.http.reconciliation_requests import (
     make_cases,
     reconciliation_commands,
 )
-from tests.support import payout_states as told
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
-REFUND_ACTS = ("refund", "confirm_refund", "reject_refund")
-PAYOUT_ACTS = ("settle", "confirm_settlement", "reject_settlement", "resume")
 MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution")
 COMMANDS = (
     *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
@@ -89,33 +80,6 @@ def _loan(house: House, name: str, member_id: UUID, today: date) -> UUID:
     )
 
 
-def _refund(house: House, member_id: UUID) -> UUID:
-    """A refund that another has proposed, in cash."""
-    return told.refund_proposed(
-        house.co_operative,
-        member_id,
-        amount_cents=300_00,
-        payment_method=RefundMethod.CASH,
-        payment_reference="VOUCHER-16",
-    )
-
-
-def _payouts(house: House) -> dict[str, UUID]:
-    """Payouts under review, with a proposal of another's where there is something to decide."""
-    co_operative = house.co_operative
-    found = {name: told.payout_in(co_operative, "review") for name in PAYOUT_ACTS[:3]}
-    for name in ("confirm_settlement", "reject_settlement"):
-        told.proposed(co_operative, found[name], is_paid=True)
-    return found
-
-
-def _stopped_lane(house: House) -> str:
-    """The short code of a lane that a refused credential stopped."""
-    refused = told.payout_in(house.co_operative, "accepted")
-    told.result(house.co_operative, refused, "2001")
-    return str(house.co_operative.load(Payout, refused).short_code)
-
-
 @dataclass(frozen=True)
 class Premises:
     """A house with one contribution and one push in it, and a member and a loan of every standing.
@@ -135,10 +99,7 @@ class Premises:
     product_id: str
     loans: dict[str, UUID]
     repayment_id: UUID
-    saver_id: UUID
-    refunds: dict[str, UUID]
-    payouts: dict[str, UUID]
-    stopped_lane: str
+    money_out: MoneyOut
     cases: dict[str, UUID]
     desk: dict[str, str]
     refused_push_id: UUID
@@ -173,10 +134,7 @@ class Premises:
             paid_on=today,
             today=today,
         )
-        saver = house.member(member_number="TAKEN06", national_id="TAKEN0006", phone="0712345676")
-        house.contribution(saver, payment_reference="TAKEN-ONCE-MORE")
-        refunds = {name: _refund(house, saver) for name in REFUND_ACTS[1:]}
-        payouts, stopped_lane = _payouts(house), _stopped_lane(house)
+        money_out = MoneyOut.of(house)
         cases = make_cases(house)
         client = house.approver(*ALL_PERMISSIONS)
         desk = proposals(house, borrower)
@@ -185,7 +143,7 @@ class Premises:
         house.follow()
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
-            *(borrower, product, loans, repayment, saver, refunds, payouts, stopped_lane),
+            *(borrower, product, loans, repayment, money_out),
             *(cases, desk, refused_push),
         )
 
@@ -244,49 +202,10 @@ class Premises:
                 {"reason": "moved abroad", "exit_date": today},
             ),
             **self._loan_commands(today),
-            **self._refund_commands(),
-            **self._payout_commands(today),
+            **self.money_out.commands(today),
             **desk_commands(self.desk, self.borrower_id),
             "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
         }[name]
-
-    def _refund_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        at = {name: f"{REFUNDS}/{refund_id}" for name, refund_id in self.refunds.items()}
-        return {
-            "refund": (
-                REFUNDS,
-                {
-                    "member_id": str(self.saver_id),
-                    "contribution_type": "monthly",
-                    "amount": "300.00",
-                    "payment_method": "cash",
-                    "payment_reference": "VOUCHER-17",
-                    "reason": "asked for it",
-                },
-            ),
-            "confirm_refund": (f"{at['confirm_refund']}/confirmation", {}),
-            "reject_refund": (f"{at['reject_refund']}/rejection", {"reason": "not now"}),
-        }
-
-    def _payout_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
-        at = {name: f"{PAYOUTS}/{payout}/settlement" for name, payout in self.payouts.items()}
-        return {
-            "settle": (
-                at["settle"],
-                {
-                    "outcome": "paid",
-                    "evidence": "statement of 23 November, line 41",
-                    "receipt_number": "SKN81ABCDE",
-                    "completion_date": today,
-                },
-            ),
-            "confirm_settlement": (f"{at['confirm_settlement']}/confirmation", {}),
-            "reject_settlement": (
-                f"{at['reject_settlement']}/rejection",
-                {"reason": "line 41 is another's"},
-            ),
-            "resume": (f"{LANES}/{self.stopped_lane}/resumption", {}),
-        }
 
     def _loan_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{LOANS}/{loan_id}" for name, loan_id in self.loans.items()}
@@ -361,12 +280,10 @@ class Premises:
             *(("GET", path, None) for path in RECONCILIATION_LISTS),
             ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
             ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
-            *(("GET", path, None) for path in (PAYOUTS, f"{PAYOUTS}/waiting", LANES)),
+            *(("GET", path, None) for path in self.money_out.questions()),
             *(("GET", path, None) for path in (TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE)),
             ("GET", f"{SUSPENSE}/ageing", None),
             ("GET", f"{RECEIPTS}/{receipt_id('TAKEN00000')}", None),
-            ("GET", f"{PAYOUTS}/{self.payouts['settle']}", None),
-            ("GET", f"{REFUNDS}/{self.refunds['confirm_refund']}", None),
             ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),

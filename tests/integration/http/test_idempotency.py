@@ -10,15 +10,19 @@ from uuid import uuid4
 import pytest
 
 from app.operations.contributions import RecordedAnswer
-from app.operations.loans import LoanStandingAnswer, RepaymentRecordedAnswer
+from app.operations.loans import LoanStandingAnswer
 from app.operations.members import MemberStandingAnswer, RegisteredAnswer
 from app.operations.mpesa import PushAnswer
+from app.operations.payouts import LaneStandingAnswer, SettlingAnswer
 from app.operations.reconciliation import CaseStandingAnswer, ImportedAnswer
+from app.operations.refunds import RefundAnswer
+from app.operations.repayments import RepaymentRecordedAnswer
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import IdempotencyClaimLapsed
 from infra.idempotency import CLAIM_SECONDS, Claim, IdempotencyKeys
 from infra.postgres.pool import open_pool
 from tests.integration.http.house import ALL_PERMISSIONS, PUSH, RECORD, assert_refused
+from tests.integration.http.payout_requests import PAYOUT_ACTS, REFUND_ACTS
 from tests.integration.http.requests_of_every_kind import (
     COMMANDS,
     LOAN_ACTS,
@@ -42,6 +46,9 @@ ANSWERS = {
     "repay": RepaymentRecordedAnswer,
     "import_statement": ImportedAnswer,
     **dict.fromkeys(("propose", "confirm"), CaseStandingAnswer),
+    **dict.fromkeys(REFUND_ACTS, RefundAnswer),
+    **dict.fromkeys(PAYOUT_ACTS[:3], SettlingAnswer),
+    "resume": LaneStandingAnswer,
 }
 
 
