@@ -17,6 +17,7 @@ from app.operations.payouts import LaneStandingAnswer, SettlingAnswer
 from app.operations.reconciliation import CaseStandingAnswer, ImportedAnswer
 from app.operations.refunds import RefundAnswer
 from app.operations.repayments import RepaymentRecordedAnswer
+from app.operations.suspense import ProposedAnswer
 from infra.event_store.dispatch import dispatch
 from infra.event_store.errors import IdempotencyClaimLapsed
 from infra.idempotency import CLAIM_SECONDS, Claim, IdempotencyKeys
@@ -25,6 +26,7 @@ from tests.integration.http.house import ALL_PERMISSIONS, PUSH, RECORD, assert_r
 from tests.integration.http.payout_requests import PAYOUT_ACTS, REFUND_ACTS
 from tests.integration.http.requests_of_every_kind import (
     COMMANDS,
+    DESK_ACTS,
     LOAN_ACTS,
     MEMBER_ACTS,
     MONEY_COMMANDS,
@@ -49,7 +51,14 @@ ANSWERS = {
     **dict.fromkeys(REFUND_ACTS, RefundAnswer),
     **dict.fromkeys(PAYOUT_ACTS[:3], SettlingAnswer),
     "resume": LaneStandingAnswer,
+    "retry": PushAnswer,
+    **dict.fromkeys(DESK_ACTS, ProposedAnswer),
 }
+EVENTS_OF = {
+    **dict.fromkeys(("register", "exit"), 2),
+    **dict.fromkeys(("confirm_proposal", "confirm_refund", "confirm_settlement"), 4),
+}
+"""How many events a command makes, where it is more than one."""
 
 
 @pytest.fixture
@@ -176,7 +185,7 @@ def test_of_many_identical_requests_at_once_one_has_an_effect(own, command):
     after = effects(own.house)
     assert own.client.post(path, body, headers=keyed()).data == done[0].data
     assert effects(own.house) == after
-    assert after[0] - before[0] == (2 if command in ("register", "exit") else 1)
+    assert after[0] - before[0] == EVENTS_OF.get(command, 1)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +320,7 @@ def test_a_push_can_be_looked_at_where_its_answer_points(own):
         *("account_reference", "short_code", "status", "merchant_request_id"),
         *("checkout_request_id", "receipt_number", "amount_received", "in_suspense"),
         *("suspense_reason", "result_code", "result_description"),
-        *("requested_at", "completed_at"),
+        *("requested_at", "completed_at", "updated_at", "retry_of"),
     }
     assert shown.json["amount"] == "1500.00"
     assert shown.json["phone"] == "254733000222"
