@@ -6,6 +6,7 @@ The web process stores and answers; `daystar intake` takes them up from here.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from infra.gathering import Gathering
 from infra.keyring import Keyring
 from infra.postgres.pool import borrowed, delete_in_slices
 
@@ -24,10 +26,12 @@ _RETRY_SECONDS_MAX = 300
 STORE_PAUSES_SECONDS = (0.0, 0.0, 0.1, 0.2, 0.5, 1.0, 1.0)  # within what Safaricom waits
 
 _STORE = """
-INSERT INTO intake.callbacks (kind, subject_id, body_mac, body, source_address, correlation_id)
-VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO intake.callbacks AS known
+    (kind, subject_id, body_mac, body, source_address, correlation_id, deliveries)
+SELECT * FROM unnest(
+    %s::text[], %s::uuid[], %s::bytea[], %s::bytea[], %s::text[], %s::text[], %s::integer[])
 ON CONFLICT (subject_id, kind, body_mac)
-DO UPDATE SET deliveries = callbacks.deliveries + 1
+DO UPDATE SET deliveries = known.deliveries + excluded.deliveries
 """
 _CLAIM = """
 UPDATE intake.callbacks SET attempts = attempts + 1, due_at = now() + make_interval(secs => %s)
@@ -75,6 +79,14 @@ ORDER BY callback_id DESC LIMIT %(limit)s
 
 
 @dataclass(frozen=True)
+class _Row:
+    """A callback to be stored: what makes it the same as another, and the rest."""
+
+    key: tuple[str, str, bytes]
+    rest: tuple[bytes, str, str]
+
+
+@dataclass(frozen=True)
 class StoredCallback:
     """One callback, claimed for a while."""
 
@@ -105,6 +117,7 @@ class CallbackStore:
     def __init__(self, pool: ConnectionPool, keyring: Keyring) -> None:
         self._pool = pool
         self._keyring = keyring
+        self._gathering = Gathering(self._write)
 
     def store(
         self, *, kind: str, subject_id: UUID, body: bytes, source_address: str, correlation_id: str
@@ -112,12 +125,20 @@ class CallbackStore:
         """Keep a callback durably. The same body for the same subject is kept once."""
         mac = self._keyring.digest("callback.body", body.hex())
         sealed = self._keyring.encrypt(body)
-        row = (kind, subject_id, mac, sealed, source_address, correlation_id)
+        key = (kind, str(subject_id), mac)
+        self._gathering.add(_Row(key, (sealed, source_address, correlation_id)))
+
+    def _write(self, rows: list[_Row]) -> None:
+        """Store what came at one moment: each body once, in an order that never deadlocks."""
+        counted = Counter(row.key for row in rows)
+        told = {row.key: row.rest for row in rows}
+        columns = zip(*((*key, *told[key], counted[key]) for key in sorted(told)), strict=True)
+        parameters = [list(column) for column in columns]
         # Safaricom does not tell again, so a database that was restarted is asked again.
         for pause in (*STORE_PAUSES_SECONDS, None):
             try:
                 with borrowed(self._pool) as connection:
-                    connection.execute(_STORE, row, prepare=True)
+                    connection.execute(_STORE, parameters, prepare=True)
                     return
             except psycopg.OperationalError:
                 if pause is None:

@@ -81,7 +81,9 @@ class PayoutAnswer(StrictSchema):
     amount = Shillings(required=True)
     charge = Shillings(required=True, allow_none=True)
     status = fields.Enum(PayoutState, by_value=True, required=True)
-    held_because = fields.Enum(HeldBecause, by_value=True, required=True, allow_none=True)
+    held_because = fields.String(
+        required=True, allow_none=True, metadata={"enum": [*map(str, HeldBecause), None]}
+    )
     receipt_number = fields.String(required=True, allow_none=True)
     attempts = fields.Integer(required=True)
     result_code = fields.String(required=True, allow_none=True)

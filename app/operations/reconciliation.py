@@ -6,6 +6,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
@@ -127,6 +128,12 @@ class CaseArguments(_PagesArguments):
     receipt_number = Text(validate=validate.Length(1, 20))
 
 
+def _one_or_none(kind: type[StrEnum]) -> fields.String:
+    """One of these words, or nothing."""
+    words = [*map(str, kind), None]
+    return fields.String(required=True, allow_none=True, metadata={"enum": words})
+
+
 def _sums() -> fields.Dict:
     return fields.Dict(
         keys=fields.String(), values=Shillings(), required=True, metadata={"example": {}}
@@ -188,9 +195,9 @@ class CaseAnswer(StrictSchema):
     kind = fields.Enum(DifferenceKind, by_value=True, required=True)
     receipt_number = fields.String(required=True, allow_none=True)
     reason_type = fields.String(required=True, allow_none=True)
-    movement_kind = fields.Enum(MovementKind, by_value=True, required=True, allow_none=True)
+    movement_kind = _one_or_none(MovementKind)
     movement_id = fields.UUID(required=True, allow_none=True)
-    their_status = fields.Enum(LineStatus, by_value=True, required=True, allow_none=True)
+    their_status = _one_or_none(LineStatus)
     our_status = fields.String(required=True, allow_none=True)
     theirs = Shillings(required=True)
     ours = Shillings(required=True)
@@ -200,11 +207,11 @@ class CaseAnswer(StrictSchema):
     run_id = fields.UUID(required=True)
     opened_at = fields.AwareDateTime(required=True)
     status = fields.String(required=True, validate=validate.OneOf(_CASE_STATUSES))
-    decision = fields.Enum(Decision, by_value=True, required=True, allow_none=True)
+    decision = _one_or_none(Decision)
     reason = fields.String(required=True, allow_none=True)
     proposed_by = fields.String(required=True, allow_none=True)
     proposed_at = fields.AwareDateTime(required=True, allow_none=True)
-    ending = fields.Enum(Ending, by_value=True, required=True, allow_none=True)
+    ending = _one_or_none(Ending)
     explained = Shillings(required=True)
     resolved_by = fields.String(required=True, allow_none=True)
     resolved_at = fields.AwareDateTime(required=True, allow_none=True)
@@ -237,7 +244,7 @@ class CaseStandingAnswer(StrictSchema):
 
     id = fields.UUID(required=True)
     status = fields.String(required=True, validate=validate.OneOf(_CASE_STATUSES))
-    ending = fields.Enum(Ending, by_value=True, required=True, allow_none=True)
+    ending = _one_or_none(Ending)
 
 
 @blueprint.route("/statements", methods=["POST"])

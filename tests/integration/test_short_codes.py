@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import requests
 from click.testing import CliRunner
 
 from app.cli.main import daystar
+from domain.identities import short_code_id
 from infra.mpesa.credentials import C2bVersion
 from infra.mpesa.short_codes import NoCredentials
 from infra.mpesa.simulator.app import create_app
@@ -92,6 +96,29 @@ def test_the_connection_test_asks_for_a_token_and_tells_why_there_is_none(daysta
     silent = daystar_says("test", "600992")
     assert silent.exit_code == 1
     assert daystar_says("test", "600111").exit_code == 1
+
+
+def test_the_addresses_are_told_to_safaricom_and_what_it_said_is_told(house, daystar_says):
+    settings = replace(SETTINGS, short_code="600992")
+    right = {"consumer_key": settings.consumer_key, "consumer_secret": settings.consumer_secret}
+    with served(create_app(settings)) as url:
+        daystar_says("keep", "-", given=toml(base_url=url, **right))
+        told = daystar_says("register", "600992", "--response-type", "Cancelled")
+        assert told.exit_code == 0, told.output
+        assert "took the addresses" in told.output
+        token = house.services.keyring.callback_token("c2b", short_code_id("600992"))
+        assert token not in told.output
+        assert requests.get(f"{url}/simulator/paybill", timeout=5).json()["registered"] == "v1"
+        once = {"registers_once": True}
+        requests.post(f"{url}/simulator/paybill", json=once, timeout=5).raise_for_status()
+        again = daystar_says("register", "600992")
+        assert again.exit_code == 0
+        assert "already" in again.output
+        daystar_says("keep", "-", given=toml(short_code="600993", base_url=url))
+        refused = daystar_says("register", "600993")
+        assert refused.exit_code == 1, refused.output
+    assert daystar_says("register", "600992").exit_code == 1
+    assert daystar_says("register", "600111").exit_code == 1
 
 
 @pytest.mark.parametrize(

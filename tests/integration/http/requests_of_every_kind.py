@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from domain.dates import business_day
 from domain.identities import receipt_id
 from domain.members.commands import SuspendMember
-from domain.mpesa.desk import ProposeAssignment
-from domain.mpesa.payer import Payer
 from infra import clock
+from tests.integration.http.desk_requests import (
+    DESK_ACTS,
+    desk_commands,
+    proposals,
+    refused_push_of,
+    set_two_aside,
+)
 from tests.integration.http.house import (
     ALL_PERMISSIONS,
     CHANGES,
@@ -22,9 +27,11 @@ from tests.integration.http.house import (
     LOANS,
     MEMBERS,
     PUSH,
+    RECEIPTS,
     RECORD,
     REGISTER,
     REPAYMENTS,
+    SET_ASIDE,
     SUMMARY,
     SUSPENSE,
     TRANSACTIONS,
@@ -39,12 +46,10 @@ from tests.integration.http.reconciliation_requests import (
     make_cases,
     reconciliation_commands,
 )
-from tests.support import push_states
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
-DESK_ACTS = ("propose_resolution", "withdraw", "reject_proposal", "confirm_proposal")
 MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution")
 COMMANDS = (
     *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
@@ -75,49 +80,6 @@ def _loan(house: House, name: str, member_id: UUID, today: date) -> UUID:
         applied_on=today,
         today=today,
     )
-
-
-def _suspended(house: House, number: int) -> UUID:
-    """A receipt that found no place."""
-    receipt_number = f"TAKEN{number:05d}"
-    house.co_operative.told(receipt_number, "NOBODY", payer=Payer(phone="254712345670"))
-    return receipt_id(receipt_number)
-
-
-def _proposed(house: House, receipt: UUID, member_id: UUID, maker: str) -> str:
-    """The address of a proposal that waits."""
-    proposal_id = uuid4()
-    house.co_operative.dispatch(
-        ProposeAssignment(
-            receipt_id=receipt,
-            proposal_id=proposal_id,
-            principal_id=maker,
-            now=clock.now(),
-            note="she has the message",
-            member_id=member_id,
-        )
-    )
-    return f"{SUSPENSE}/{receipt}/proposals/{proposal_id}"
-
-
-def _refused_push(house: House, member_id: UUID) -> UUID:
-    """A push that Safaricom refused an hour ago."""
-    push_id = house.co_operative.push(member_id, now=clock.now() - timedelta(hours=1))
-    push_states.refused(house.co_operative, push_id)
-    return push_id
-
-
-def _garbage(house: House, push_id: UUID) -> None:
-    """Two callbacks that nobody can read."""
-    for body in (b"garbage", b"more garbage"):
-        house.services.callbacks.store(
-            kind="stk",
-            subject_id=push_id,
-            body=body,
-            source_address="127.0.0.1",
-            correlation_id=str(push_id),
-        )
-    house.services.intake().work_once()
 
 
 @dataclass(frozen=True)
@@ -177,14 +139,9 @@ class Premises:
         money_out = MoneyOut.of(house)
         cases = make_cases(house)
         client = house.approver(*ALL_PERMISSIONS)
-        maker = {"withdraw": house.principal_id()}
-        receipts = {name: _suspended(house, number) for number, name in enumerate(DESK_ACTS)}
-        desk = {"propose_resolution": f"{SUSPENSE}/{receipts['propose_resolution']}/proposals"} | {
-            name: _proposed(house, receipts[name], borrower, maker.get(name, str(uuid4())))
-            for name in DESK_ACTS[1:]
-        }
-        refused_push = _refused_push(house, borrower)
-        _garbage(house, transaction_id)
+        desk = proposals(house, borrower)
+        refused_push = refused_push_of(house, borrower)
+        set_two_aside(house, transaction_id)
         house.follow()
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
@@ -248,26 +205,9 @@ class Premises:
             ),
             **self._loan_commands(today),
             **self.money_out.commands(today),
-            **self._desk_commands(),
+            **desk_commands(self.desk, self.borrower_id),
             "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
         }[name]
-
-    def _desk_commands(self) -> dict[str, tuple[str, dict[str, Any]]]:
-        at = self.desk
-        return {
-            "propose_resolution": (
-                at["propose_resolution"],
-                {
-                    "resolution": "assign",
-                    "member_id": str(self.borrower_id),
-                    "payment_purpose": "share_capital",
-                    "note": "she has the message",
-                },
-            ),
-            "withdraw": (f"{at['withdraw']}/withdrawal", {}),
-            "reject_proposal": (f"{at['reject_proposal']}/rejection", {"note": "not hers"}),
-            "confirm_proposal": (f"{at['confirm_proposal']}/confirmation", {}),
-        }
 
     def _loan_commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
         at = {name: f"{LOANS}/{loan_id}" for name, loan_id in self.loans.items()}
@@ -343,6 +283,9 @@ class Premises:
             ("GET", f"{RECONCILIATION}/runs/{self.cases['run']}", None),
             ("GET", f"{RECONCILIATION}/cases/{self.cases['propose']}", None),
             *(("GET", path, None) for path in self.money_out.questions()),
+            *(("GET", path, None) for path in (TRANSACTIONS, RECEIPTS, SUSPENSE, SET_ASIDE)),
+            ("GET", f"{SUSPENSE}/ageing", None),
+            ("GET", f"{RECEIPTS}/{receipt_id('TAKEN00000')}", None),
             ("GET", f"{MEMBERS}/{self.member_id}", None),
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
