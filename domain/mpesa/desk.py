@@ -102,9 +102,15 @@ class ConfirmProposal(_AtTheDesk):
 def propose_assignment(command: ProposeAssignment, store: AggregateStore) -> Receipt:
     """Raises what stands against it already now: who left, a loan that takes nothing."""
     receipt = receipt_of(command.receipt_id, store)
-    targets = [command.member_id, command.loan_id, command.push_id]
-    if sum(target is not None for target in targets) != 1:
-        raise InvalidInput("member_id", "Name one: a member, a loan, or a transaction.")
+    targets = {
+        "member_id": command.member_id,
+        "loan_id": command.loan_id,
+        "transaction_id": command.push_id,
+    }
+    named = [field for field, target in targets.items() if target is not None]
+    if len(named) != 1:
+        superfluous = named[-1] if named else "member_id"
+        raise InvalidInput(superfluous, "Name one: a member, a loan, or a transaction.")
     if command.purpose is not None and command.member_id is None:
         raise InvalidInput("payment_purpose", "Only a member is paid for a purpose.")
     if command.purpose is PushPurpose.LOAN_REPAYMENT:

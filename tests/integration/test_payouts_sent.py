@@ -215,6 +215,7 @@ def test_a_payout_beyond_the_float_waits_until_it_is_topped_up(town, payout):
     [("success", "succeeded"), ("no_result", "succeeded"), ("no_float", "failed")],
 )
 def test_a_receipt_is_given_back_by_reversing_it(town, behaviour, becomes):
+    _resumed(town)
     co_operative = town.house.co_operative
     paid = town.simulator.post(
         "payments", phone="254712345678", amount=750, account_number="NOBODY"

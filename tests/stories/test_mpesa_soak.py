@@ -105,7 +105,7 @@ def everything_told(house: RunningHouse) -> list[dict[str, Any]]:
         what=lambda: f"still open: {MpesaBooks.open_work(house)}\n{house.log_tail()}",
     )
     with house.services() as services:
-        services.pulling().pull(SHORT_CODE, by="test", now=clock.now() + WELL_AFTER)
+        services.reconciliation.pulling().pull(SHORT_CODE, by="test", now=clock.now() + WELL_AFTER)
     eventually(lambda: not MpesaBooks.open_work(house), within=SETTLE_SECONDS_MAX, every=0.5)
     eventually(lambda: house.get("/readyz").json()["status"] == "ready")
     return house.ledger()

@@ -59,6 +59,7 @@ class RunningHouse:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "DAYSTAR_DATA_DIR": str(data_directory),
+            "DAYSTAR_MPESA_PULL_SECONDS": "0",  # a story pulls when it says so
             "DAYSTAR_PORT": str(self.port),
             "DAYSTAR_RATE_LIMIT": "1000000",  # a story is told faster than a day is worked
             "DAYSTAR_SIMULATOR_PORT": str(self.simulator_port),

@@ -41,6 +41,7 @@ _FIXED = {
     "next_cursor": "q3n0Zb8mJ2xVwYtK5rLc1A",
     "account_reference": "K7Q2M9X4T1ZB",
     "receipt_number": "SKN81ABCDE",
+    "short_code": "174379",
     "request_id": "b6f0c1d2e3f4",
     "seconds_behind": 0.0,
     "from": "2026-01-01",
