@@ -22,7 +22,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@touch $@
 
 run: $(INSTALLED) ## Start the whole house, with a database and a simulated M-Pesa of its own
-	@$(BIN)/daystar up
+	@DAYSTAR_DISBURSE_BY=$${DAYSTAR_DISBURSE_BY:-mpesa} $(BIN)/daystar up
 
 test: $(INSTALLED) ## Run every test
 	$(BIN)/python -m pytest

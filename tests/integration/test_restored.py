@@ -23,6 +23,7 @@ from projections.read_models import READ_MODELS
 from projections.status import follower_status
 from tests.conftest import MASTER_KEY
 from tests.integration.http.house import CONTRIBUTIONS, MEMBERS, Client, assert_refused, open_house
+from tests.support import payout_states as told
 from tests.support.co_operative import NOW
 
 HOUR_OF_POSITIONS = TAIL_SECONDS_MIN * TAIL_COMMITS_PER_SECOND_MAX * 1000
@@ -157,6 +158,21 @@ def test_what_may_have_been_sent_since_the_backup_is_not_sent_again(reopened, re
         assert due == [(accepted, "query")]
         shop.paid(requested)
         assert shop.load(Push, requested).state == "succeeded"
+
+
+def test_a_payout_that_may_have_left_since_the_backup_is_asked_about(reopened, restore):
+    with reopened() as house:
+        shop = house.co_operative
+        requested, sending, paid = (
+            told.payout_in(shop, where) for where in ("requested", "sending", "succeeded")
+        )
+    outcome = restore("--yes")
+    assert "2 payouts are in doubt" in outcome.output
+    with reopened() as house:
+        shop = house.co_operative
+        states = [told.state_of(shop, each) for each in (requested, sending, paid)]
+        assert states == ["in_doubt", "in_doubt", "succeeded"]
+        assert told.sending_started(shop, requested) is None
 
 
 def test_it_asks_first_and_a_no_changes_nothing(reopened, restore):

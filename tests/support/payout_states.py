@@ -84,9 +84,9 @@ def refund_confirmed(co_operative: CoOperative, refund_id: UUID, **fields: Any) 
     return payout_id(refund_id, number=1)
 
 
-def refunded(co_operative: CoOperative, **fields: Any) -> UUID:
+def refunded(co_operative: CoOperative, *, member_id: UUID | None = None, **fields: Any) -> UUID:
     """A payout of 1,000 of a member's deposits."""
-    member_id = co_operative.member()
+    member_id = member_id or co_operative.member()
     co_operative.contribution(member_id)
     return refund_confirmed(co_operative, refund_proposed(co_operative, member_id), **fields)
 
@@ -223,9 +223,9 @@ WAYS: dict[str, tuple[Step, ...]] = {
 """How a payout comes into each state."""
 
 
-def payout_in(co_operative: CoOperative, where: str) -> UUID:
+def payout_in(co_operative: CoOperative, where: str, *, member_id: UUID | None = None) -> UUID:
     """A refund's payout, brought into a state."""
-    payout = refunded(co_operative)
+    payout = refunded(co_operative, member_id=member_id)
     for step in WAYS[where]:
         step(co_operative, payout)
     return payout

@@ -30,7 +30,8 @@ class MoneyOut:
         saver = house.member(member_number="TAKEN06", national_id="TAKEN0006", phone="0712345676")
         house.contribution(saver, payment_reference="TAKEN-ONCE-MORE")
         refunds = {name: _refund(house, saver) for name in REFUND_ACTS[1:]}
-        return cls(saver, refunds, _payouts(house), _stopped_lane(house))
+        paid = house.member(member_number="TAKEN07", national_id="TAKEN0007", phone="0712345677")
+        return cls(saver, refunds, _payouts(house, paid), _stopped_lane(house, paid))
 
     def commands(self, today: str) -> dict[str, tuple[str, dict[str, Any]]]:
         """Where each is posted, and its body."""
@@ -92,17 +93,20 @@ def _refund(house: House, member_id: UUID) -> UUID:
     )
 
 
-def _payouts(house: House) -> dict[str, UUID]:
+def _payouts(house: House, member_id: UUID) -> dict[str, UUID]:
     """Payouts under review, with a proposal of another's where there is something to decide."""
     co_operative = house.co_operative
-    found = {name: told.payout_in(co_operative, "review") for name in PAYOUT_ACTS[:3]}
+    found = {
+        name: told.payout_in(co_operative, "review", member_id=member_id)
+        for name in PAYOUT_ACTS[:3]
+    }
     for name in ("confirm_settlement", "reject_settlement"):
         told.proposed(co_operative, found[name], is_paid=True)
     return found
 
 
-def _stopped_lane(house: House) -> str:
+def _stopped_lane(house: House, member_id: UUID) -> str:
     """The short code of a lane that a refused credential stopped."""
-    refused = told.payout_in(house.co_operative, "accepted")
+    refused = told.payout_in(house.co_operative, "accepted", member_id=member_id)
     told.result(house.co_operative, refused, "2001")
     return str(house.co_operative.load(Payout, refused).short_code)
