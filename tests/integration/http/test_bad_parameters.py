@@ -10,12 +10,10 @@ from app.accounting.resources import PAGE_MAX, PER_PAGE_MAX
 from app.factory import ALIAS_PREFIX
 from tests.integration.http.house import (
     CONTRIBUTIONS,
-    LOAN_BOOKS,
     MEMBERS,
-    REPAYMENTS,
     assert_refused,
 )
-from tests.integration.http.requests_of_every_kind import LISTS, LOAN_ACTS
+from tests.integration.http.requests_of_every_kind import LISTS
 
 NOT_A_NUMBER = [
     *("x", "", " ", "1.5", "1e2", "NaN", "0x10", "--1", "1,000", "null", "9" * 5_000),
@@ -25,7 +23,6 @@ NOT_A_DATE = [
     *("2026-02-30", "10000-01-01", "0000-01-01", "", "today", "2026-1-1", "\x00"),
     *("20260301", "2026-W10-1", " 2026-03-01", "2026-03-01 ", "\u0662\u0660\u0662\u0666-03-01"),
 ]
-LISTED = {MEMBERS: 9, CONTRIBUTIONS: 7, LOAN_BOOKS: len(LOAN_ACTS), REPAYMENTS: 1}
 SOME_ID = "6f1c1df2-7a3e-5d0e-9a52-0f4b3c8e2a10"
 
 
@@ -131,10 +128,12 @@ def test_the_alias_refuses_in_the_same_words(premises):
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("page", [2, PAGE_MAX])
 def test_a_page_beyond_the_last_is_empty(premises, path, page):
+    noun = path.rpartition("/")[2]
+    first = premises.client.get(f"{path}?per_page={PER_PAGE_MAX}")
     response = premises.client.get(f"{path}?page={page}&per_page={PER_PAGE_MAX}")
     assert response.status_code == 200
-    assert response.json[path.rpartition("/")[2]] == []
-    assert response.json["pagination"]["total_items"] == LISTED[path]
+    assert response.json[noun] == []
+    assert response.json["pagination"]["total_items"] == len(first.json[noun]) > 0
 
 
 @pytest.mark.parametrize(
