@@ -19,6 +19,7 @@ from domain.contributions.rules import ContributionRules, ContributionType
 from domain.errors import InvalidInput
 from domain.money import cents_from_text
 from infra.errors import SettingsError
+from infra.kafka.settings import KafkaSettings, kafka_settings
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.payout_settings import PayoutSettings, payout_settings
@@ -82,6 +83,8 @@ class Settings:
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    dead_letters_max: int = 100
 
     @property
     def is_demo(self) -> bool:
@@ -194,6 +197,8 @@ def _settings(variables: Variables) -> Settings:
         payouts=payout_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
+        kafka=kafka_settings(variables),
+        dead_letters_max=_dead_letters_max(variables),
     )
 
 
@@ -258,6 +263,11 @@ def _retention(variables: Variables) -> Retention:
             within=_DAYS,
         ),
     )
+
+
+def _dead_letters_max(variables: Variables) -> int:
+    about = "with so many open dead letters a consumer stops until somebody has looked at them"
+    return variables.whole("DAYSTAR_DEAD_LETTERS_MAX", 100, about, within=Range(1, 1_000_000))
 
 
 def _member_number_prefix(variables: Variables) -> str:
