@@ -35,6 +35,7 @@ from infra.mpesa.settings import (
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
+from infra.webhooks.endpoint_settings import EndpointSettings, endpoint_settings
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
@@ -82,6 +83,7 @@ class Settings:
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
+    endpoints: EndpointSettings = field(default_factory=EndpointSettings)
 
     @property
     def is_demo(self) -> bool:
@@ -192,6 +194,7 @@ def _settings(variables: Variables) -> Settings:
         paybill=paybill_settings(variables),
         reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
+        endpoints=endpoint_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
     )
