@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 REDOCLY := @redocly/cli@2.77.0
+# A process a core, each with a database server of its own; a file's tests stay together.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint-openapi clients fuzz examples soak soak-mpesa format bench lock clean install
@@ -25,7 +27,7 @@ run: $(INSTALLED) ## Start the whole house, with a database and a simulated M-Pe
 	@DAYSTAR_DISBURSE_BY=$${DAYSTAR_DISBURSE_BY:-mpesa} $(BIN)/daystar up
 
 test: $(INSTALLED) ## Run every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: $(INSTALLED) ## What CI runs: format, lint, types, the import arrow, every test
 	$(BIN)/ruff format --check .
@@ -34,7 +36,7 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, the import arrow, ever
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory lint-openapi
 	@$(MAKE) --no-print-directory clients
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint-openapi: $(INSTALLED) ## Hold the API's document to Redocly's recommended rules (needs npx)
 	@if command -v npx >/dev/null; then \

@@ -22,6 +22,12 @@ hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine br
 hypothesis.settings.load_profile("ours")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole houses first: where several processes share the tests, none is left alone with one."""
+    items.sort(key=lambda item: "stories" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """`TEST_DATABASE_URL` names another server, as its owner; else the embedded one is started."""
