@@ -55,7 +55,7 @@ def run_once(
     """
     key = request.headers.get("Idempotency-Key")
     if key is None and _may_be_left_out():
-        return _json(orjson.dumps(answer(dispatch(services().store, command, because))), status)
+        return _run_once_only(command, answer=answer, status=status, because=because)
     if key is None or not _KEY.fullmatch(key):
         raise Problem(
             400,
@@ -78,6 +78,20 @@ def run_once(
 
 def _may_be_left_out() -> bool:
     return getattr(current_app.view_functions[request.endpoint or ""], KEY_OPTIONAL, False)
+
+
+def _run_once_only(
+    command: Any, *, answer: Callable[[Any], dict[str, Any]], status: int, because: Cause
+) -> Response:
+    """As with a key, the answer is made before the append; but nothing keeps it."""
+    body = b""
+
+    def made(result: Any) -> None:
+        nonlocal body
+        body = orjson.dumps(answer(result))
+
+    dispatch(services().store, command, because, answer=made)
+    return _json(body, status)
 
 
 def _run_claimed(
