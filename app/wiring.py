@@ -15,6 +15,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
+from app.consuming_wiring import ConsumingServices
 from app.reconciliation_wiring import ReconciliationServices
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
@@ -33,6 +34,7 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import EventStore
 from infra.idempotency import IdempotencyKeys
+from infra.kafka.broker import Broker
 from infra.key_check import KeyCheck
 from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
@@ -93,6 +95,12 @@ def database_urls(settings: Settings) -> DatabaseUrls:
         )
     assert settings.database_url is not None
     return DatabaseUrls(settings.database_owner_url or settings.database_url, settings.database_url)
+
+
+def local_broker(settings: Settings) -> Broker:
+    """The Kafka that `daystar kafka` runs on this machine."""
+    home = settings.data_directory / "kafka"
+    return Broker(home, settings.kafka.local_port, memory=home)
 
 
 @contextmanager
@@ -332,6 +340,10 @@ class Services:
             self.settings.payouts.patience,
             addresses=self.payout_addresses,
         )
+
+    @cached_property
+    def consuming(self) -> ConsumingServices:
+        return ConsumingServices(self)
 
     @cached_property
     def reconciliation(self) -> ReconciliationServices:

@@ -46,6 +46,7 @@ from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import UnitOfWork
 from infra.webhooks.endpoint_secrets import new_secret
+from infra.webhooks.written_addresses import http_will_do
 from projections.public_events.feed import LostPosition
 from projections.public_events.table import TYPES
 from projections.webhook_endpoints import WEBHOOK_LIST
@@ -70,7 +71,6 @@ def create_webhook(body: dict[str, Any]) -> Response:
     if body["begins_after"] is not None:
         _check_position(body["begins_after"])
     secret, secret_id, endpoint_id = _secret_of(body), uuid4(), uuid4()
-    settings = services().settings.endpoints
 
     def answer(endpoint: WebhookEndpoint) -> dict[str, Any]:
         """The secret is kept just before the event that names it is appended."""
@@ -82,9 +82,9 @@ def create_webhook(body: dict[str, Any]) -> Response:
         endpoint_id=endpoint_id,
         principal_id=g.caller.principal_id,
         key_id=g.caller.key_id,
-        webhooks_max=settings.webhooks_max,
+        webhooks_max=services().settings.endpoints.webhooks_max,
         url=body["url"],
-        http_allowed=settings.http_allowed,
+        http_allowed=_http_will_do(body["url"]),
         types=tuple(body["events"]),
         payload=body["payload"],
         masked_fields=tuple(body["masked_fields"]),
@@ -130,12 +130,9 @@ def change_webhook(body: dict[str, Any], webhook_id: UUID) -> Response:
     )
     if "payload" in changes:
         changes["payload"] = str(changes["payload"])
+    http_allowed = "url" in changes and _http_will_do(changes["url"])
     command = ChangeWebhookEndpoint(
-        webhook_id,
-        g.caller.principal_id,
-        changes,
-        services().settings.endpoints.http_allowed,
-        clock.now(),
+        webhook_id, g.caller.principal_id, changes, http_allowed, clock.now()
     )
     return _json(shown_webhook(dispatch(services().store, command, cause(str(webhook_id)))))
 
@@ -212,6 +209,10 @@ def own_endpoint(webhook_id: UUID) -> WebhookEndpoint:
 def _acted(command: PauseWebhookEndpoint | ResumeWebhookEndpoint) -> Response:
     because = cause(str(command.endpoint_id))
     return run_once(command, answer=shown_webhook, status=200, because=because)
+
+
+def _http_will_do(url: str) -> bool:
+    return http_will_do(url, networks=services().settings.webhooks.networks)
 
 
 def _secret_of(body: dict[str, Any]) -> bytes:

@@ -50,7 +50,7 @@ def intake() -> None:
 
     Example: daystar intake
     """
-    _run("intake", lambda services: [services.intake().run])
+    run("intake", lambda services: [services.intake().run])
 
 
 @click.command()
@@ -60,7 +60,7 @@ def follow() -> None:
     Example: daystar follow
     """
     collect_garbage_seldom()
-    _run("follow", lambda services: [services.follower().run])
+    run("follow", lambda services: [services.follower().run])
 
 
 def collect_garbage_seldom() -> None:
@@ -87,7 +87,7 @@ def mpesa() -> None:
 
     Example: daystar send mpesa
     """
-    _run(
+    run(
         "send-mpesa",
         lambda services: [services.push_sender().run, services.payout_sender().run],
     )
@@ -111,7 +111,7 @@ def schedule() -> None:
             partial(_keep_house, services),
         ]
 
-    _run("schedule", loops)
+    run("schedule", loops)
 
 
 @click.command()
@@ -138,9 +138,7 @@ def simulator() -> None:
     )
 
 
-def _run(
-    process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]
-) -> None:
+def run(process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]) -> None:
     """Run loops, a thread each, until SIGTERM or SIGINT."""
     configure_logs(process=process)
     stop = threading.Event()

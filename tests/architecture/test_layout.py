@@ -34,6 +34,8 @@ BROAD_EXCEPTS = {
     "consumers/mpesa/sender.py": "the edge of a loop: one request holds up no other",
     "consumers/mpesa/watch.py": "the edge of a loop: what is due stays due",
     "consumers/mpesa/reconciliation_round.py": "the edge of a loop: what is due stays due",
+    "consumers/public_events/dead_letters.py": "what does not go stays a letter, with the reason",
+    "consumers/public_events/taking.py": "the edge of a loop: one item holds up no other",
     "infra/gathering.py": "raises it again, in the thread of each row",
     "infra/mpesa/tokens.py": "gives the lease back, and raises again",
     "projections/batch.py": "one projection stops and says so",

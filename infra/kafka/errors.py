@@ -1,0 +1,21 @@
+"""What may go wrong with Kafka, for whoever must not load its client to name it."""
+
+from __future__ import annotations
+
+from infra.errors import InfrastructureError
+
+
+class NoKafka(InfrastructureError):
+    """There is no Kafka of our own to be had on this machine, and how to get it."""
+
+
+class BrokerNotStarted(InfrastructureError):
+    """The broker did not come up; its last words are with it."""
+
+
+class BrokersAway(InfrastructureError):
+    """The brokers do not answer, or refuse. It passes, or somebody mends it; until then we wait."""
+
+
+class TopicChanged(InfrastructureError):
+    """A topic has fewer partitions than it had: it was made anew."""
