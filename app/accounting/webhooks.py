@@ -69,7 +69,7 @@ def create_webhook(body: dict[str, Any]) -> Response:
     _check_may_read(body["events"])
     check_masks(body["events"], body["masked_fields"])
     if body["begins_after"] is not None:
-        _check_position(body["begins_after"])
+        check_position(body["begins_after"], field="begins_after")
     secret, secret_id, endpoint_id = _secret_of(body), uuid4(), uuid4()
 
     def answer(endpoint: WebhookEndpoint) -> dict[str, Any]:
@@ -231,12 +231,12 @@ def _check_may_read(events: Iterable[str]) -> None:
             )
 
 
-def _check_position(position: int) -> None:
-    """A position to begin behind is one that the log has."""
+def check_position(position: int, *, field: str) -> None:
+    """A position to begin behind is one that the log has. Raises InvalidInput."""
     try:
         services().change_feed.head(position)
     except LostPosition as error:
-        raise InvalidInput("begins_after", "The log has no such position.") from error
+        raise InvalidInput(field, "The log has no such position.") from error
 
 
 def _json(answer: dict[str, Any]) -> Response:
