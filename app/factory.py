@@ -15,7 +15,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health, metrics
-from app.accounting import changes, resources, summary, webhooks
+from app.accounting import changes, resources, summary, webhook_deliveries, webhooks
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.callbacks import mpesa as callbacks
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
-_WEBHOOKS = (webhooks,)
+_WEBHOOKS = (webhooks, webhook_deliveries)  # and so here
 _ACTS = (
     *(members, contributions, refunds, loans, repayments),
     *(mpesa, receipts, suspense, set_aside, payouts, reconciliation, events),

@@ -53,6 +53,7 @@ from infra.postgres.pool import application_url, open_pool
 from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
+from infra.webhooks.delivery_log import DeliveryLog
 from infra.webhooks.endpoint_secrets import EndpointSecrets
 from projections.export import Exports
 from projections.follower import Follower
@@ -243,6 +244,10 @@ class Services:
     @cached_property
     def endpoint_secrets(self) -> EndpointSecrets:
         return EndpointSecrets(self.pool, self.keyring, partial(valid_secrets, self.pool))
+
+    @cached_property
+    def delivery_log(self) -> DeliveryLog:
+        return DeliveryLog(self.pool)
 
     @cached_property
     def answers(self) -> AnswerMemory:

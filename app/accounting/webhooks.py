@@ -46,6 +46,7 @@ from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.unit_of_work import UnitOfWork
 from infra.webhooks.endpoint_secrets import new_secret
+from infra.webhooks.written_addresses import http_will_do
 from projections.public_events.feed import LostPosition
 from projections.public_events.table import TYPES
 from projections.webhook_endpoints import WEBHOOK_LIST
@@ -68,9 +69,8 @@ def create_webhook(body: dict[str, Any]) -> Response:
     _check_may_read(body["events"])
     check_masks(body["events"], body["masked_fields"])
     if body["begins_after"] is not None:
-        _check_position(body["begins_after"])
+        check_position(body["begins_after"], field="begins_after")
     secret, secret_id, endpoint_id = _secret_of(body), uuid4(), uuid4()
-    settings = services().settings.endpoints
 
     def answer(endpoint: WebhookEndpoint) -> dict[str, Any]:
         """The secret is kept just before the event that names it is appended."""
@@ -82,9 +82,9 @@ def create_webhook(body: dict[str, Any]) -> Response:
         endpoint_id=endpoint_id,
         principal_id=g.caller.principal_id,
         key_id=g.caller.key_id,
-        webhooks_max=settings.webhooks_max,
+        webhooks_max=services().settings.endpoints.webhooks_max,
         url=body["url"],
-        http_allowed=settings.http_allowed,
+        http_allowed=_http_will_do(body["url"]),
         types=tuple(body["events"]),
         payload=body["payload"],
         masked_fields=tuple(body["masked_fields"]),
@@ -130,12 +130,9 @@ def change_webhook(body: dict[str, Any], webhook_id: UUID) -> Response:
     )
     if "payload" in changes:
         changes["payload"] = str(changes["payload"])
+    http_allowed = "url" in changes and _http_will_do(changes["url"])
     command = ChangeWebhookEndpoint(
-        webhook_id,
-        g.caller.principal_id,
-        changes,
-        services().settings.endpoints.http_allowed,
-        clock.now(),
+        webhook_id, g.caller.principal_id, changes, http_allowed, clock.now()
     )
     return _json(shown_webhook(dispatch(services().store, command, cause(str(webhook_id)))))
 
@@ -214,6 +211,10 @@ def _acted(command: PauseWebhookEndpoint | ResumeWebhookEndpoint) -> Response:
     return run_once(command, answer=shown_webhook, status=200, because=because)
 
 
+def _http_will_do(url: str) -> bool:
+    return http_will_do(url, networks=services().settings.webhooks.networks)
+
+
 def _secret_of(body: dict[str, Any]) -> bytes:
     return given_secret(body["secret"]) if body["secret"] is not None else new_secret()
 
@@ -230,12 +231,12 @@ def _check_may_read(events: Iterable[str]) -> None:
             )
 
 
-def _check_position(position: int) -> None:
-    """A position to begin behind is one that the log has."""
+def check_position(position: int, *, field: str) -> None:
+    """A position to begin behind is one that the log has. Raises InvalidInput."""
     try:
         services().change_feed.head(position)
     except LostPosition as error:
-        raise InvalidInput("begins_after", "The log has no such position.") from error
+        raise InvalidInput(field, "The log has no such position.") from error
 
 
 def _json(answer: dict[str, Any]) -> Response:

@@ -1,7 +1,7 @@
 """Why an endpoint is refused.
 
 DomainError
-├── NotFound    WebhookNotFound
+├── NotFound    WebhookNotFound, DeliveryNotFound
 └── BrokenRule  TooManyWebhooks, WebhooksMadeAtOnce, WebhookAlreadyPaused, WebhookNotPaused,
                 WebhookDisabled, TooManySecrets
 """
@@ -15,6 +15,12 @@ class WebhookNotFound(NotFound):
     """There is no webhook with this id among those of whoever asks."""
 
     code = "webhook_not_found"
+
+
+class DeliveryNotFound(NotFound):
+    """This webhook has no such delivery; finished ones are forgotten after a while."""
+
+    code = "delivery_not_found"
 
 
 class TooManyWebhooks(BrokenRule):

@@ -1,4 +1,4 @@
-"""What the environment says of endpoints: how many, where, and how long secrets overlap."""
+"""What the environment says of endpoints: how many, and how long secrets overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from domain.webhooks.handlers import OVERLAP_SECONDS_MAX
 from infra.variables import Variables
 
 _COUNT = Range(1, 1_000)
-_FLAG = Range(0, 1)
 _OVERLAP_HOURS = Range(0, OVERLAP_SECONDS_MAX // 3_600)
 
 
@@ -19,7 +18,6 @@ class EndpointSettings:
     """`webhooks_max` counts those of one API key that are not deleted."""
 
     webhooks_max: int = 20
-    http_allowed: bool = False
     overlap_hours: int = 24
 
 
@@ -33,13 +31,6 @@ def endpoint_settings(variables: Variables) -> EndpointSettings:
             "how many webhooks an API key may have",
             within=_COUNT,
         ),
-        http_allowed=variables.whole(
-            "DAYSTAR_WEBHOOKS_ALLOW_HTTP",
-            int(usual.http_allowed),
-            "`1` lets webhooks have http addresses; what we tell can then be read on the way",
-            within=_FLAG,
-        )
-        == 1,
         overlap_hours=variables.whole(
             "DAYSTAR_WEBHOOKS_OVERLAP_HOURS",
             usual.overlap_hours,

@@ -14,8 +14,10 @@ from domain.webhooks.commands import DisableWebhookEndpoint
 from domain.webhooks.endpoint import DisableReason
 from domain.webhooks.secret import given_secret
 from infra import clock
+from infra.webhooks.dialled_addresses import network
 from infra.webhooks.endpoint_secrets import REMEMBERED_SECONDS
 from infra.webhooks.endpoint_settings import EndpointSettings
+from infra.webhooks.settings import WebhookSettings
 from tests.integration.http.house import CHANGES, EVENTS, Client, assert_refused, open_house
 from tests.support.waiting import eventually
 
@@ -207,9 +209,37 @@ def test_many_at_once_never_make_one_too_many(owner_url, tmp_path):
         assert {answer.status_code for answer in answers} <= {201, 409}
 
 
-def test_http_is_taken_where_the_house_allows_it(owner_url, tmp_path):
-    with open_house(owner_url, tmp_path, endpoints=EndpointSettings(http_allowed=True)) as house:
-        made(house.client(*MANAGER), url="http://127.0.0.1:9000/hook")
+def test_http_is_taken_only_where_the_house_allows_that_very_address(owner_url, tmp_path):
+    inside = WebhookSettings(networks=(network("10.1.2.0/24"),))
+    with open_house(owner_url, tmp_path, webhooks=inside) as house:
+        manager = house.client(*MANAGER)
+        made(manager, url="http://10.1.2.7:9000/hook")
+        made(manager, url="https://10.1.2.7/hook")
+        for url in ("http://10.1.3.7/", "http://127.0.0.1/", "http://93.184.216.34/"):
+            problem = assert_refused(
+                manager.post(WEBHOOKS, GOOD | {"url": url}), 422, "invalid_value"
+            )
+            assert set(problem["errors"]) == {"url"}
+
+
+def test_the_demo_tells_programs_of_this_machine_by_http(manager):
+    made(manager, url="http://127.0.0.1:9000/hook")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.1", "100.64.0.1", "224.0.0.1"),
+        *("[::1]", "[::]", "[fe80::1]", "[fc00::1]", "[::ffff:10.0.0.1]", "[2002:a00:1::]"),
+        *("[64:ff9b::a00:1]", "[64:ff9b:1::1]"),
+    ],
+)
+def test_an_address_that_is_never_dialled_is_refused_as_soon_as_it_is_written(premises, host):
+    body = GOOD | {"url": f"https://{host}/hook"}
+    with premises.house.unchanged():
+        assert_refused(premises.client.post(WEBHOOKS, body), 422, "invalid_value")
+        webhook = premises.client.post(WEBHOOKS, GOOD | {"url": "https://user@[::1]/"})
+        assert_refused(webhook, 422, "invalid_value")
 
 
 def test_changes_are_those_named_and_a_mask_must_still_hide_something(house, manager):
