@@ -8,10 +8,9 @@ GRANT USAGE ON SCHEMA webhooks TO daystar_app;
 -- of the endpoint and the item (RFC 9562, appendix B.2).
 CREATE OR REPLACE FUNCTION webhooks.delivery_id(endpoint uuid, item text) RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT encode(set_byte(set_byte(substring(hash FROM 1 FOR 16),
-                                    6, (get_byte(hash, 6) & 15) | 128),
-                           8, (get_byte(hash, 8) & 63) | 128), 'hex')::uuid
-    FROM sha256(uuid_send(endpoint) || convert_to(item, 'UTF8')) AS hash
+    SELECT left(overlay(overlay(
+        encode(sha256(uuid_send(endpoint) || item::bytea), 'hex')
+        PLACING '8' FROM 13 FOR 1) PLACING '8' FROM 17 FOR 1), 32)::uuid
 $$;
 
 -- An item as the feeds tell it, to the letter.
