@@ -36,8 +36,8 @@ from infra.mpesa.settings import (
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
+from infra.webhooks.delivery_settings import DeliverySettings, delivery_settings
 from infra.webhooks.endpoint_settings import EndpointSettings, endpoint_settings
-from infra.webhooks.settings import WebhookSettings, webhook_settings
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
@@ -88,7 +88,7 @@ class Settings:
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     dead_letters_max: int = 100
     endpoints: EndpointSettings = field(default_factory=EndpointSettings)
-    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    deliveries: DeliverySettings = field(default_factory=DeliverySettings)
 
     @property
     def is_demo(self) -> bool:
@@ -194,12 +194,12 @@ def _settings(variables: Variables) -> Settings:
         paybill=paybill_settings(variables),
         reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
+        endpoints=endpoint_settings(variables),
+        deliveries=delivery_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
         kafka=kafka_settings(variables),
         dead_letters_max=_dead_letters_max(variables),
-        endpoints=endpoint_settings(variables),
-        webhooks=webhook_settings(variables, is_demo=environment is Environment.DEMO),
     )
 
 

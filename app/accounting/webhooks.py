@@ -212,7 +212,7 @@ def _acted(command: PauseWebhookEndpoint | ResumeWebhookEndpoint) -> Response:
 
 
 def _http_will_do(url: str) -> bool:
-    return http_will_do(url, networks=services().settings.webhooks.networks)
+    return http_will_do(url, networks=services().settings.deliveries.networks)
 
 
 def _secret_of(body: dict[str, Any]) -> bytes:

@@ -14,10 +14,10 @@ from domain.webhooks.commands import DisableWebhookEndpoint
 from domain.webhooks.endpoint import DisableReason
 from domain.webhooks.secret import given_secret
 from infra import clock
+from infra.webhooks.delivery_settings import DeliverySettings
 from infra.webhooks.dialled_addresses import network
 from infra.webhooks.endpoint_secrets import REMEMBERED_SECONDS
 from infra.webhooks.endpoint_settings import EndpointSettings
-from infra.webhooks.settings import WebhookSettings
 from tests.integration.http.house import CHANGES, EVENTS, Client, assert_refused, open_house
 from tests.support.waiting import eventually
 
@@ -210,8 +210,8 @@ def test_many_at_once_never_make_one_too_many(owner_url, tmp_path):
 
 
 def test_http_is_taken_only_where_the_house_allows_that_very_address(owner_url, tmp_path):
-    inside = WebhookSettings(networks=(network("10.1.2.0/24"),))
-    with open_house(owner_url, tmp_path, webhooks=inside) as house:
+    inside = DeliverySettings(networks=(network("10.1.2.0/24"),))
+    with open_house(owner_url, tmp_path, deliveries=inside) as house:
         manager = house.client(*MANAGER)
         made(manager, url="http://10.1.2.7:9000/hook")
         made(manager, url="https://10.1.2.7/hook")
@@ -220,10 +220,6 @@ def test_http_is_taken_only_where_the_house_allows_that_very_address(owner_url, 
                 manager.post(WEBHOOKS, GOOD | {"url": url}), 422, "invalid_value"
             )
             assert set(problem["errors"]) == {"url"}
-
-
-def test_the_demo_tells_programs_of_this_machine_by_http(manager):
-    made(manager, url="http://127.0.0.1:9000/hook")
 
 
 @pytest.mark.parametrize(
