@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from uuid import UUID
 
@@ -53,12 +53,15 @@ from infra.postgres.pool import application_url, open_pool
 from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
+from infra.webhooks.delivery_log import DeliveryLog
+from infra.webhooks.endpoint_secrets import EndpointSecrets
 from projections.export import Exports
 from projections.follower import Follower
 from projections.installation import install_read_models
 from projections.mpesa_due import PAYOUT, PUSH
 from projections.public_events.feed import ChangeFeed
 from projections.read_models import READ_MODELS
+from projections.webhook_endpoints import valid_secrets
 
 EXPORTS_MAX = 2  # in each web process; others are told to come again
 EXPORT_TIMEOUT_MILLISECONDS = 60_000  # of one step: finding the first row, or fetching some more
@@ -237,6 +240,14 @@ class Services:
     @cached_property
     def change_feed(self) -> ChangeFeed:
         return ChangeFeed(self.pool, waiters_max=self.settings.web_threads // 2)
+
+    @cached_property
+    def endpoint_secrets(self) -> EndpointSecrets:
+        return EndpointSecrets(self.pool, self.keyring, partial(valid_secrets, self.pool))
+
+    @cached_property
+    def delivery_log(self) -> DeliveryLog:
+        return DeliveryLog(self.pool)
 
     @cached_property
     def answers(self) -> AnswerMemory:

@@ -36,6 +36,8 @@ from infra.mpesa.settings import (
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
+from infra.webhooks.delivery_settings import DeliverySettings, delivery_settings
+from infra.webhooks.endpoint_settings import EndpointSettings, endpoint_settings
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
@@ -85,6 +87,8 @@ class Settings:
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
     kafka: KafkaSettings = field(default_factory=KafkaSettings)
     dead_letters_max: int = 100
+    endpoints: EndpointSettings = field(default_factory=EndpointSettings)
+    deliveries: DeliverySettings = field(default_factory=DeliverySettings)
 
     @property
     def is_demo(self) -> bool:
@@ -179,12 +183,7 @@ def _settings(variables: Variables) -> Settings:
             otherwise="`DAYSTAR_DATA_DIR/master.key`, made once",
             is_secret=True,
         ),
-        rate_limit=variables.whole(
-            "DAYSTAR_RATE_LIMIT",
-            600,
-            "requests a key may make in a minute, all processes together",
-            within=Range(1, 1_000_000_000),
-        ),
+        rate_limit=_rate_limit(variables),
         retention=_retention(variables),
         mpesa=mpesa_credentials(
             variables,
@@ -195,6 +194,8 @@ def _settings(variables: Variables) -> Settings:
         paybill=paybill_settings(variables),
         reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
+        endpoints=endpoint_settings(variables),
+        deliveries=delivery_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
         kafka=kafka_settings(variables),
@@ -231,6 +232,15 @@ def _public_url(variables: Variables, port: int) -> str:
     except ForbiddenCallbackUrl as error:
         raise SettingsError(f"DAYSTAR_PUBLIC_URL: {error}") from error
     return url
+
+
+def _rate_limit(variables: Variables) -> int:
+    return variables.whole(
+        "DAYSTAR_RATE_LIMIT",
+        600,
+        "requests a key may make in a minute, all processes together",
+        within=Range(1, 1_000_000_000),
+    )
 
 
 def _retention(variables: Variables) -> Retention:

@@ -122,6 +122,14 @@ FROZEN_TOPICS = (
     "refund.proposed",
     "refund.rejected",
     "refund.returned",
+    "webhook-endpoint.changed",
+    "webhook-endpoint.created",
+    "webhook-endpoint.deleted",
+    "webhook-endpoint.disabled",
+    "webhook-endpoint.enabled",
+    "webhook-endpoint.paused",
+    "webhook-endpoint.resumed",
+    "webhook-endpoint.secret-rotated",
 )
 JSON_TYPES = {
     "str": (str,),
@@ -133,6 +141,7 @@ JSON_TYPES = {
     "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, int]": (dict,),
+    "dict[str, str]": (dict,),
     "dict[str, dict[str, int]]": (dict,),
 }
 TAKEN_AFTER = {
