@@ -336,7 +336,7 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("reject_proposal", "note", "   "),
         ("subscribe", "url", "http://books.example/hook"),
         ("subscribe", "secret", "x" * 23),
-        ("subscribe", "masked_fields", ["short_code"]),
+        ("subscribe", "masked_fields", ["payout_purpose"]),
         ("subscribe", "begins_after", 10**12),
         ("rotate_secret", "secret", "whsec_not-base64"),
     ],

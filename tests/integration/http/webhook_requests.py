@@ -56,7 +56,7 @@ class Told:
         at = {name: f"{WEBHOOKS}/{webhook_id}" for name, webhook_id in self.webhooks.items()}
         delivery = f"{at['told']}/deliveries/{self.delivery_id}"
         return {
-            "subscribe": (WEBHOOKS, SUBSCRIPTION),
+            "subscribe": (WEBHOOKS, dict(SUBSCRIPTION)),
             "rotate_secret": (
                 f"{at['told']}/secret-rotation",
                 {"secret": "another secret of the ledger", "overlap_seconds": 3_600},
