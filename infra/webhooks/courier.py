@@ -71,7 +71,6 @@ class Courier:
         self,
         allowed: Sequence[Network] = (),
         *,
-        http_allowed: bool = False,
         resolve: Resolve = look_up,
         trusted: ssl.SSLContext | None = None,
         seconds_max: float = POST_SECONDS_MAX,
@@ -79,8 +78,7 @@ class Courier:
         tls = trusted or create_urllib3_context()
         if trusted is None:
             tls.load_default_certs()
-        dialler = Dialler(allowed, http_allowed=http_allowed, resolve=resolve)
-        self._connections = open_connections(dialler, tls)
+        self._connections = open_connections(Dialler(allowed, resolve=resolve), tls)
         self._seconds_max = seconds_max
 
     def close(self) -> None:

@@ -16,14 +16,11 @@ import orjson
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from infra.errors import InfrastructureError
+from domain.webhooks.errors import DeliveryNotFound, WebhookNotFound
 
 RECOVERED_AT_ONCE_MAX = 10_000
 
-_HOLD = """
-INSERT INTO webhooks.endpoint_states (endpoint_id) VALUES (%s)
-ON CONFLICT (endpoint_id) DO UPDATE SET last_sequence = endpoint_states.last_sequence
-"""
+_HOLD = "SELECT FROM webhooks.endpoint_states WHERE endpoint_id = %s FOR UPDATE"
 _ENDPOINT_OF = "SELECT endpoint_id FROM webhooks.deliveries WHERE delivery_id = %s"
 _SEND_AGAIN = """
 UPDATE webhooks.deliveries
@@ -61,10 +58,13 @@ CROSS JOIN LATERAL (
 ) AS oldest
 WHERE d.delivery_id = oldest.delivery_id AND NOT d.is_next
 """
+# One that has no row yet begins where it chose to, if that is earlier.
 _READ_AGAIN = """
-INSERT INTO webhooks.endpoint_states (endpoint_id, reads_log_after) VALUES (%s, %s)
+INSERT INTO webhooks.endpoint_states AS s (endpoint_id, reads_log_after)
+SELECT endpoint_id, least(%(since)s, CASE WHEN is_backfilled THEN begins_after END)
+FROM read_webhook_endpoints.endpoints WHERE endpoint_id = %(endpoint)s
 ON CONFLICT (endpoint_id) DO UPDATE
-SET reads_log_after = least(endpoint_states.reads_log_after, excluded.reads_log_after)
+SET reads_log_after = least(s.reads_log_after, excluded.reads_log_after)
 """
 _KEEP_ITEM = """
 INSERT INTO webhooks.items (item_id, type, subject, position, occurred_at, item)
@@ -80,10 +80,6 @@ RETURNING delivery_id
 """
 
 
-class DeliveryNotFound(InfrastructureError):
-    """There is no such delivery; those that are finished are forgotten after a while."""
-
-
 def resend(connection: Connection[TupleRow], delivery_id: UUID) -> None:
     """Send one again, now and once, under the same id; one that is still due goes without delay.
 
@@ -94,11 +90,11 @@ def resend(connection: Connection[TupleRow], delivery_id: UUID) -> None:
     """
     row = connection.execute(_ENDPOINT_OF, (delivery_id,)).fetchone()
     if row is None:
-        raise DeliveryNotFound(str(delivery_id))
+        raise DeliveryNotFound
     connection.execute(_HOLD, row)
     told = connection.execute(_SEND_AGAIN, (delivery_id,)).fetchone()
     if told is None:
-        raise DeliveryNotFound(str(delivery_id))
+        raise DeliveryNotFound
     _put_in_order(connection, row[0], [told[0]])
 
 
@@ -120,8 +116,13 @@ def replay_missing(
     """Have the log read again after a position, and a delivery written for all that has none.
 
     `consume webhooks` reads; what comes meanwhile is written after it, in order.
+
+    Raises:
+        WebhookNotFound: the list of endpoints does not have it yet.
     """
-    connection.execute(_READ_AGAIN, (endpoint_id, since_position))
+    named = {"endpoint": endpoint_id, "since": since_position}
+    if not connection.execute(_READ_AGAIN, named).rowcount:
+        raise WebhookNotFound
 
 
 def send_test(connection: Connection[TupleRow], endpoint_id: UUID, item: Mapping[str, Any]) -> UUID:

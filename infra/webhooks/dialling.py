@@ -58,20 +58,10 @@ def look_up(host: str, port: int) -> list[Found]:
 
 
 class Dialler:
-    """Connects to public addresses, and to those of networks that are allowed beside them.
+    """Connects to public addresses, and to what else is allowed; without TLS to the latter only."""
 
-    Unless public addresses may be told without TLS, only those networks may.
-    """
-
-    def __init__(
-        self,
-        allowed: Sequence[Network] = (),
-        *,
-        http_allowed: bool = False,
-        resolve: Resolve = look_up,
-    ) -> None:
+    def __init__(self, allowed: Sequence[Network] = (), *, resolve: Resolve = look_up) -> None:
         self._allowed = allowed
-        self._http_allowed = http_allowed
         self._resolve = resolve
 
     def dial(self, host: str, port: int, *, in_clear: bool) -> socket.socket:
@@ -102,7 +92,7 @@ class Dialler:
         raise failed
 
     def _may_dial(self, address: str, *, in_clear: bool) -> bool:
-        if in_clear and not self._http_allowed:
+        if in_clear:
             return is_listed(address, self._allowed)
         return may_dial(address, allowed=self._allowed)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
 from consumers.public_events.handling import Item, Outcome
 from consumers.webhooks.catching_up import CatchingUp
 from consumers.webhooks.fan_out import WebhookFanOut
+from consumers.webhooks.sender import WebhookSender
 from domain.webhooks.commands import (
     ChangeWebhookEndpoint,
     CreateWebhookEndpoint,
@@ -17,6 +19,7 @@ from domain.webhooks.commands import (
     ResumeWebhookEndpoint,
 )
 from domain.webhooks.endpoint import DisableReason, Payload
+from infra.webhooks.courier import Courier
 from infra.webhooks.endpoint_secrets import EndpointSecrets
 from projections.public_events.feed import ChangeFeed
 from projections.webhook_endpoints import valid_secrets
@@ -46,7 +49,7 @@ class Subscribers:
         self._told = 0
 
     def endpoint(self, url: str = "https://books.example/hook", **fields: Any) -> UUID:
-        endpoint_id, secret_id = uuid4(), uuid4()
+        endpoint_id, secret_id = uuid4(), self.keep(SECRET)
         values = {
             "principal_id": OWNER,
             "key_id": uuid4(),
@@ -61,11 +64,15 @@ class Subscribers:
             "begins_after": None,
             "now": NOW,
         }
-        self.secrets.keep(secret_id, SECRET)
         self.co_operative.dispatch(
             CreateWebhookEndpoint(endpoint_id=endpoint_id, secret_id=secret_id, **(values | fields))
         )
         return endpoint_id
+
+    def keep(self, secret: bytes) -> UUID:
+        secret_id = uuid4()
+        self.secrets.keep(secret_id, secret)
+        return secret_id
 
     def change(self, endpoint_id: UUID, **changes: Any) -> None:
         self.co_operative.dispatch(
@@ -78,11 +85,47 @@ class Subscribers:
     def resume(self, endpoint_id: UUID) -> None:
         self.co_operative.dispatch(ResumeWebhookEndpoint(endpoint_id, OWNER, NOW))
 
-    def disable(self, endpoint_id: UUID) -> None:
-        self.co_operative.dispatch(DisableWebhookEndpoint(endpoint_id, DisableReason.FAILING, NOW))
+    def disable(self, endpoint_id: UUID, reason: DisableReason = DisableReason.FAILING) -> None:
+        self.co_operative.dispatch(DisableWebhookEndpoint(endpoint_id, reason, NOW))
 
     def delete(self, endpoint_id: UUID) -> None:
         self.co_operative.dispatch(DeleteWebhookEndpoint(endpoint_id, OWNER, NOW))
+
+    def sender(self, **options: Any) -> WebhookSender:
+        """A sender that may tell this machine."""
+        courier = Courier([ip_network("127.0.0.1/32")], seconds_max=2.0)
+        options.setdefault("disable", self.disable)
+        return WebhookSender(self.pool, courier, self.secrets.secrets_of, **options)
+
+    def state(self, endpoint_id: UUID) -> str:
+        self.fold()
+        with self.pool.connection() as connection:
+            row = connection.execute(
+                "SELECT state FROM read_webhook_endpoints.endpoints WHERE endpoint_id = %s",
+                (endpoint_id,),
+            ).fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def attempts(self, endpoint_id: UUID) -> list[dict[str, Any]]:
+        """Every attempt at an endpoint, in the order they were made."""
+        with self.pool.connection() as connection:
+            cursor = connection.execute(
+                "SELECT d.sequence, a.* FROM webhooks.attempts a"
+                " JOIN webhooks.deliveries d USING (delivery_id)"
+                " WHERE d.endpoint_id = %s ORDER BY a.started_at",
+                (endpoint_id,),
+            )
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def time_passes(self) -> None:
+        """What is to be tried later may be tried now."""
+        self.execute("UPDATE webhooks.deliveries SET next_at = now() WHERE state = 'due'")
+        self.execute(
+            "UPDATE webhooks.endpoint_states SET broken_until = now()"
+            " WHERE broken_until IS NOT NULL"
+        )
 
     def fold(self) -> None:
         """Bring the read models up with the log."""

@@ -49,12 +49,6 @@ def dialled() -> Iterator[list[Any]]:
     _watching.pop()
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as opened:
-        yield opened
-
-
 def found(*addresses: str, port: int) -> list[Found]:
     return [
         (socket.AF_INET6, (address, port, 0, 0))
