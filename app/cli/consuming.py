@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import click
 
 from app.cli.administration import administrator
 from app.cli.processes import run
-from app.consuming_wiring import HANDLERS
-from app.wiring import local_broker
+from app.consuming_wiring import BESIDE, HANDLERS
+from app.wiring import Services, local_broker
 from infra.errors import SettingsError
 from infra.kafka.broker import become
 from infra.logs import configure_logs
@@ -60,7 +63,9 @@ def consume(name: str) -> None:
 
     Example: daystar consume webhooks
     """
-    run(
-        f"consume-{name}",
-        lambda services: [services.consuming.loop(services.consuming.handler(name)).run],
-    )
+
+    def loops(services: Services) -> list[Callable[[threading.Event], None]]:
+        loop = services.consuming.loop(services.consuming.handler(name)).run
+        return [loop, *(make(services) for consumer, make in BESIDE.items() if consumer == name)]
+
+    run(f"consume-{name}", loops)

@@ -18,10 +18,16 @@ from infra.webhooks.delivery_settings import DeliverySettings
 from infra.webhooks.dialled_addresses import network
 from infra.webhooks.endpoint_secrets import REMEMBERED_SECONDS
 from infra.webhooks.endpoint_settings import EndpointSettings
-from tests.integration.http.house import CHANGES, EVENTS, Client, assert_refused, open_house
+from tests.integration.http.house import (
+    CHANGES,
+    EVENTS,
+    WEBHOOKS,
+    Client,
+    assert_refused,
+    open_house,
+)
 from tests.support.waiting import eventually
 
-WEBHOOKS = "/daystar-accounting/v1/webhooks"
 GOOD = {"url": "https://books.example/hook", "events": ["loan.created", "repayment.received"]}
 MANAGER = (
     *(Permission.MANAGE_WEBHOOKS, Permission.READ_LOANS, Permission.READ_REPAYMENTS),
