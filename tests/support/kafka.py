@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from infra.kafka.broker import Broker, stop
 from infra.kafka.errors import NoKafka
+from infra.kafka.installation import classpath, java
 from infra.kafka.settings import KafkaSettings
 from projections.public_events.cloud_events import topic_name
 from projections.public_events.topics import TOPICS
@@ -64,17 +66,16 @@ class RunningBroker:
             admin.close()
 
 
-def running_broker(broker: Broker) -> RunningBroker:
-    """The broker, started; without one, the tests that need it are left out, and say so."""
-    running = RunningBroker(broker)
+def kafka_or_skip(memory: Path) -> None:
+    """Without Kafka, the tests that need it are left out, and say so; in CI they fail."""
     try:
-        running.start()
+        java()
+        classpath(memory)
     except NoKafka as error:
         told = f"!!! KAFKA IS NOT TESTED: {error} !!!"
         if os.environ.get("CI") == "true":
             pytest.fail(told)
         pytest.skip(told)
-    return running
 
 
 def records(settings: KafkaSettings) -> list[Any]:
