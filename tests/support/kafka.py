@@ -19,6 +19,7 @@ from infra.kafka.installation import classpath, java
 from infra.kafka.settings import KafkaSettings
 from projections.public_events.cloud_events import topic_name
 from projections.public_events.topics import TOPICS
+from tests.support.waiting import eventually
 
 PARTITIONS = 3  # topics that somebody made beforehand are used as they are
 _numbers = itertools.count(1)
@@ -64,6 +65,17 @@ class RunningBroker:
             admin.delete_topics(names)
         finally:
             admin.close()
+
+
+def delete_topics(settings: KafkaSettings) -> None:
+    """As somebody does who does not know better."""
+    admin = KafkaAdminClient(**settings.client())
+    try:
+        names = [topic_name(topic, settings.topic_prefix) for topic in TOPICS.values()]
+        admin.delete_topics(names)
+        eventually(lambda: not set(names) & set(admin.list_topics()))
+    finally:
+        admin.close()
 
 
 def kafka_or_skip(memory: Path) -> None:
