@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,20 @@ from consumers.public_events.feed_loop import FeedLoop
 from consumers.public_events.handling import Handler
 from consumers.public_events.log_feed import LogFeed
 from consumers.public_events.taking import Taking
+from consumers.webhooks.fan_out import WebhookFanOut
 from infra.errors import SettingsError
 
 if TYPE_CHECKING:
     from app.wiring import Services
     from projections.public_events.relay import Relay
 
-HANDLERS: Mapping[str, Callable[[Services], Handler]] = {}
+HANDLERS: Mapping[str, Callable[[Services], Handler]] = {"webhooks": lambda _: WebhookFanOut()}
 """Every consumer, by its name."""
+
+BESIDE: Mapping[str, Callable[[Services], Callable[[threading.Event], None]]] = {
+    "webhooks": lambda services: services.webhooks.catching_up().run
+}
+"""What runs beside a consumer in its process."""
 
 
 class ConsumingServices:

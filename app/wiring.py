@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 from app.answer_memory import AnswerMemory
 from app.consuming_wiring import ConsumingServices
 from app.reconciliation_wiring import ReconciliationServices
+from app.webhook_wiring import WebhookServices
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
 from consumers.mpesa.due_requests import DueRequests
@@ -349,6 +350,10 @@ class Services:
     @cached_property
     def consuming(self) -> ConsumingServices:
         return ConsumingServices(self)
+
+    @cached_property
+    def webhooks(self) -> WebhookServices:
+        return WebhookServices(self)
 
     @cached_property
     def reconciliation(self) -> ReconciliationServices:

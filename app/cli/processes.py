@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 from app.factory import create_app
 from app.wiring import Services
 from consumers.mpesa.due_requests import forget_old_claims
+from consumers.webhooks.housekeeping import cancel_for_deleted, forget_deliveries
 from infra.ending import once, when_asked_to_end
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
@@ -93,6 +94,15 @@ def mpesa() -> None:
     )
 
 
+@send.command()
+def webhooks() -> None:
+    """Send due deliveries to webhook endpoints.
+
+    Example: daystar send webhooks
+    """
+    run("send-webhooks", lambda services: [services.webhooks.sender().run])
+
+
 @click.command()
 def schedule() -> None:
     """Watch what waits: unanswered pushes and payouts, loans each morning, what was not told.
@@ -108,6 +118,7 @@ def schedule() -> None:
             services.payout_watch().run,
             services.daily_round().run,
             services.reconciliation.round().run,
+            services.webhooks.digest_round().run,
             partial(_keep_house, services),
         ]
 
@@ -182,6 +193,10 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
                 days=retention.statement_days
             ),
             claims=forget_old_claims(services.pool),
+            cancelled=cancel_for_deleted(services.pool),
+            deliveries=forget_deliveries(
+                services.pool, days=services.settings.deliveries.kept_days
+            ),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return

@@ -155,7 +155,8 @@ def _is_free(host: str, port: int) -> bool:
 
 def children(settings: Settings, broker: Broker | None) -> list[ChildSpec]:
     """The processes of this house."""
-    commands = [["web"], ["intake"], ["follow"], ["schedule"], ["send", "mpesa"]]
+    commands = [["web"], ["intake"], ["follow"], ["schedule"]]
+    commands += [["send", "mpesa"], ["send", "webhooks"]]
     commands += [["consume", name] for name in HANDLERS]
     if settings.is_demo and settings.mpesa_is_simulated:
         commands.append(["simulator"])

@@ -39,8 +39,8 @@ from projections.public_events.topics import TOPICS
 
 ITEMS_AT_ONCE = 500
 POLL_MILLISECONDS = 250
-SESSION_MILLISECONDS = 10_000  # so long are the partitions of a killed process without a reader
-HEARTBEAT_MILLISECONDS = 2_000
+SESSION_MILLISECONDS = 6_000  # so long are the partitions of a killed process without a reader
+HEARTBEAT_MILLISECONDS = 1_500
 TELL_SECONDS = 5.0
 CLOSE_MILLISECONDS = 3_000
 _SHARED_OUT_ANEW = (

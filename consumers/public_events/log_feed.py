@@ -52,6 +52,8 @@ class LogFeed(FeedLoop):
 
     def _rest_before(self, waiting: Waiting, after: int) -> None:
         """Everything before the event that waits was taken. Of its own items, the inbox knows."""
-        with borrowed(self._pool) as connection:
-            move(connection, self._consumer, after=after, end=waiting.item["position"] - 1)
+        end = waiting.item["position"] - 1
+        if end > after:
+            with borrowed(self._pool) as connection:
+                move(connection, self._consumer, after=after, end=end)
         self.say_what_waits(waiting.reason)

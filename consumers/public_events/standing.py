@@ -17,8 +17,8 @@ UPDATE consuming.consumers SET feed = %s, waits_for = NULL, waits_since = NULL W
 """
 _WAITS = """
 UPDATE consuming.consumers
-SET waits_for = %(reason)s,
-    waits_since = CASE WHEN %(reason)s IS NOT NULL THEN coalesce(waits_since, now()) END
+SET waits_for = %(reason)s::text,
+    waits_since = CASE WHEN %(reason)s::text IS NOT NULL THEN coalesce(waits_since, now()) END
 WHERE name = %(name)s
 """
 _PARTITION = """

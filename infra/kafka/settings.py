@@ -82,24 +82,7 @@ def kafka_settings(variables: Variables) -> KafkaSettings:
         bootstrap_servers=tuple(
             server.strip() for server in (servers or "").split(",") if server.strip()
         ),
-        security=variables.choice(
-            "KAFKA_SECURITY_PROTOCOL",
-            usual.security,
-            "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
-            otherwise="`PLAINTEXT`",
-            kind=Security,
-        ),
-        mechanism=variables.choice(
-            "KAFKA_SASL_MECHANISM",
-            usual.mechanism,
-            "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`",
-            otherwise="`SCRAM-SHA-512`",
-            kind=Mechanism,
-        ),
-        username=variables.optional("KAFKA_USERNAME", "who we are to the brokers (SASL)"),
-        password=variables.optional(
-            "KAFKA_PASSWORD", "how we prove it to the brokers", is_secret=True
-        ),
+        **_security(variables),
         certificates=variables.optional(
             "KAFKA_CA_FILE",
             "the file of certificates (PEM) by which the brokers are believed",
@@ -122,3 +105,27 @@ def kafka_settings(variables: Variables) -> KafkaSettings:
             " KAFKA_PASSWORD."
         )
     return settings
+
+
+def _security(variables: Variables) -> dict[str, Any]:
+    """How the brokers are spoken to, and as whom."""
+    return {
+        "security": variables.choice(
+            "KAFKA_SECURITY_PROTOCOL",
+            Security.PLAINTEXT,
+            "`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`",
+            otherwise="`PLAINTEXT`",
+            kind=Security,
+        ),
+        "mechanism": variables.choice(
+            "KAFKA_SASL_MECHANISM",
+            Mechanism.SCRAM_SHA_512,
+            "`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`",
+            otherwise="`SCRAM-SHA-512`",
+            kind=Mechanism,
+        ),
+        "username": variables.optional("KAFKA_USERNAME", "who we are to the brokers (SASL)"),
+        "password": variables.optional(
+            "KAFKA_PASSWORD", "how we prove it to the brokers", is_secret=True
+        ),
+    }

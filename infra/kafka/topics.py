@@ -85,7 +85,7 @@ def _make(admin: KafkaAdminClient, names: list[str]) -> None:
         for name in names
     }
     try:
-        admin.create_topics(wanted)
+        admin.create_topics(wanted, wait_for_metadata=True)
     except TopicAlreadyExistsError:  # another relay was first, with the same numbers
         return
     _log.info("topics_made", topics=names, partitions=PARTITIONS)

@@ -32,6 +32,7 @@ BROAD_EXCEPTS = {
     "consumers/loans/daily_round.py": "the edge of a loop",
     "consumers/mpesa/intake.py": "the edge of a loop: one bad callback holds up no other",
     "consumers/mpesa/sender.py": "the edge of a loop: one request holds up no other",
+    "consumers/webhooks/sender.py": "the edge of a loop: one delivery holds up no other",
     "consumers/mpesa/watch.py": "the edge of a loop: what is due stays due",
     "consumers/mpesa/reconciliation_round.py": "the edge of a loop: what is due stays due",
     "consumers/public_events/dead_letters.py": "what does not go stays a letter, with the reason",
