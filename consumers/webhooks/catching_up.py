@@ -4,7 +4,8 @@ Each such endpoint has the position behind which it still has to read. Its deliv
 page by page, while the feed leaves it alone. The last step holds the endpoint's row, reads to where
 the log ends at that moment, writes, and lets go of the position, in one transaction. Whatever the
 feed left out of this endpoint it left out before that, holding the same row, so that was in the log
-by then; whatever it brings afterwards comes later in the log, or is known to be written.
+by then; whatever it brings afterwards comes later in the log, or is known to be written. Nothing is
+handed over before the feed has begun: it begins at the head of the log.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from consumers.webhooks.deliveries import make_states, write_for_one
+from consumers.webhooks.fan_out import WebhookFanOut
 from infra.postgres.pool import borrowed
 from projections.public_events.feed import ChangeFeed, LostPosition
 
@@ -36,6 +38,7 @@ SELECT s.endpoint_id, s.reads_log_after, e.types,
        (SELECT position FROM read_webhook_endpoints.position)
 FROM webhooks.endpoint_states s JOIN read_webhook_endpoints.endpoints e USING (endpoint_id)
 WHERE s.reads_log_after IS NOT NULL AND e.state IN ('active', 'paused')
+  AND EXISTS (SELECT FROM consuming.consumers c WHERE c.name = %(consumer)s)
   AND (SELECT count(*) FROM (SELECT FROM webhooks.deliveries d
                              WHERE d.endpoint_id = s.endpoint_id AND d.state = 'due'
                              LIMIT %(most)s) AS waiting) < %(most)s
@@ -96,7 +99,9 @@ class CatchingUp:
         """A page for each endpoint that is behind. Answers whether any moved."""
         with borrowed(self._pool) as connection:
             make_states(connection)
-            rows = connection.execute(_BEHIND, {"most": BACKLOG_MAX}).fetchall()
+            rows = connection.execute(
+                _BEHIND, {"most": BACKLOG_MAX, "consumer": WebhookFanOut.name}
+            ).fetchall()
         behind = [_Behind(row[0], row[1], frozenset(row[2]), row[3]) for row in rows]
         return any([self._advance(each) for each in behind])  # noqa: C419 - each has its turn
 

@@ -19,10 +19,11 @@ ITEM_BYTES_MAX = 256_000
 
 Item = Mapping[str, Any]
 
-# An endpoint that chose a past position begins with reading the log from there.
+# Every endpoint begins with reading the log, from its creation or from where it chose to begin:
+# whether anybody was following the feed by then does not matter.
 _MAKE_STATES = """
 INSERT INTO webhooks.endpoint_states (endpoint_id, reads_log_after)
-SELECT endpoint_id, CASE WHEN is_backfilled THEN begins_after END
+SELECT endpoint_id, begins_after
 FROM read_webhook_endpoints.endpoints AS e
 WHERE state <> 'deleted'
   AND NOT EXISTS (SELECT FROM webhooks.endpoint_states s WHERE s.endpoint_id = e.endpoint_id)

@@ -58,10 +58,10 @@ CROSS JOIN LATERAL (
 ) AS oldest
 WHERE d.delivery_id = oldest.delivery_id AND NOT d.is_next
 """
-# One that has no row yet begins where it chose to, if that is earlier.
+# One that has no row yet begins where it would have, if that is earlier.
 _READ_AGAIN = """
 INSERT INTO webhooks.endpoint_states AS s (endpoint_id, reads_log_after)
-SELECT endpoint_id, least(%(since)s, CASE WHEN is_backfilled THEN begins_after END)
+SELECT endpoint_id, least(%(since)s, begins_after)
 FROM read_webhook_endpoints.endpoints WHERE endpoint_id = %(endpoint)s
 ON CONFLICT (endpoint_id) DO UPDATE
 SET reads_log_after = least(s.reads_log_after, excluded.reads_log_after)

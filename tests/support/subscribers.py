@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from consumers.public_events.handling import Item, Outcome
+from consumers.public_events.inbox import Inbox
 from consumers.webhooks.catching_up import CatchingUp
 from consumers.webhooks.fan_out import WebhookFanOut
 from consumers.webhooks.sender import WebhookSender
@@ -47,6 +48,8 @@ class Subscribers:
         self.feed = ChangeFeed(store.pool, waiters_max=1)
         self.fan_out = WebhookFanOut(patience_seconds=0.0)
         self._told = 0
+        with self.pool.connection() as connection:
+            Inbox(self.fan_out.name).register(connection)
 
     def endpoint(self, url: str = "https://books.example/hook", **fields: Any) -> UUID:
         endpoint_id, secret_id = uuid4(), self.keep(SECRET)
@@ -67,6 +70,9 @@ class Subscribers:
         self.co_operative.dispatch(
             CreateWebhookEndpoint(endpoint_id=endpoint_id, secret_id=secret_id, **(values | fields))
         )
+        if fields.get("begins_after") is None:
+            self.fold()
+            self.catch_up()
         return endpoint_id
 
     def keep(self, secret: bytes) -> UUID:

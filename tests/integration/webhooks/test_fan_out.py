@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from consumers.public_events.handling import Done, Reject, RetryLater
+from consumers.public_events.inbox import Inbox
 from consumers.webhooks.catching_up import CatchingUp
 from consumers.webhooks.deliveries import ITEM_BYTES_MAX
 from infra.webhooks.delivery_desk import recover, replay_missing, resend, send_test
@@ -178,6 +179,20 @@ def test_whoever_catches_up_passes_over_no_append_under_way(
     subscribers.fold()
     subscribers.catch_up()
     assert sequences_of(subscribers.deliveries(endpoint)) == [1, 2, 3]
+
+
+def test_nobody_is_handed_over_before_the_feed_has_begun(subscribers: Subscribers):
+    """The feed begins at the head of the log: what was before its beginning, it never tells."""
+    subscribers.execute("DELETE FROM consuming.consumers")
+    endpoint = subscribers.endpoint()
+    subscribers.co_operative.member()
+    subscribers.tell()
+    subscribers.catch_up()
+    assert subscribers.deliveries(endpoint) == []
+    with subscribers.pool.connection() as connection:
+        Inbox(subscribers.fan_out.name).register(connection)
+    subscribers.catch_up()
+    assert sequences_of(subscribers.deliveries(endpoint)) == [1]
 
 
 def test_what_happened_while_it_was_disabled_is_told_once_it_is_enabled(subscribers: Subscribers):
