@@ -114,7 +114,7 @@ class CatchingUp:
             return self._hand_over(behind)
         if page.next_after > behind.known:
             return False
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, connection.transaction():
             if not _held(connection, behind):
                 return True
             write_for_one(connection, behind.endpoint_id, page.items)
@@ -123,7 +123,7 @@ class CatchingUp:
 
     def _hand_over(self, behind: _Behind) -> bool:
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection() as connection, connection.transaction():
                 if _held(connection, behind):
                     self._write_to_the_end(connection, behind)
                     connection.execute(_MOVE, (None, behind.endpoint_id))
@@ -156,7 +156,7 @@ class CatchingUp:
             _rest_before(deadline)
 
     def _move(self, behind: _Behind, after: int) -> bool:
-        with self._pool.connection() as connection:
+        with self._pool.connection() as connection, connection.transaction():
             if _held(connection, behind):
                 connection.execute(_MOVE, (after, behind.endpoint_id))
         return True

@@ -16,6 +16,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from consumers.webhooks.claiming import QUICKLY
+
 BREAKER_WINDOW_SECONDS = 300
 BREAKER_TRIES_MIN = 10
 BREAKER_FAILURES_PERCENT = 70
@@ -135,7 +137,8 @@ def record(pool: ConnectionPool, attempts: Sequence[Attempt]) -> Verdict:
     columns["excerpt"] = [attempt.excerpt for attempt in attempts]
     columns["is_delivered"] = [attempt.is_delivered for attempt in attempts]
     columns["pause"] = [attempt.pause_seconds for attempt in attempts]
-    with pool.connection() as connection:
+    with pool.connection() as connection, connection.transaction():
+        connection.execute(QUICKLY)
         connection.execute(_HOLD, (columns["endpoint_id"],), prepare=True)
         finished = connection.execute(_RECORD, columns, prepare=True).fetchall()
         if finished:

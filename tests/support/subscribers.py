@@ -147,7 +147,7 @@ class Subscribers:
         """Have the news written as deliveries, in one transaction, as the consumer's loop does."""
         self.fold()
         news = self.news() if items is None else items
-        with self.pool.connection() as connection:
+        with self.pool.connection() as connection, connection.transaction():
             return list(self.fan_out.handle(connection, news)) if news else []
 
     def catch_up(self) -> None:

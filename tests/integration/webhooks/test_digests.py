@@ -17,7 +17,7 @@ _TOMORROW = business_day(clock.now()) + timedelta(days=1)
 
 
 def digests(subscribers: Subscribers) -> list[tuple]:
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         return connection.execute(
             "SELECT deliveries, delivered, totals, ids_sha256 FROM webhooks.digests"
             " ORDER BY day DESC"

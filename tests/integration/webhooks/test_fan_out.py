@@ -76,7 +76,7 @@ def test_an_item_waits_until_the_endpoints_of_its_time_are_known(subscribers: Su
     endpoint = subscribers.endpoint()
     subscribers.fold()
     subscribers.co_operative.member()
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         [outcome] = subscribers.fan_out.handle(connection, subscribers.news())
     assert isinstance(outcome, RetryLater)
     assert subscribers.deliveries(endpoint) == []
@@ -181,15 +181,16 @@ def test_whoever_catches_up_passes_over_no_append_under_way(
     assert sequences_of(subscribers.deliveries(endpoint)) == [1, 2, 3]
 
 
-def test_nobody_is_handed_over_before_the_feed_has_begun(subscribers: Subscribers):
+def test_nobody_is_handed_over_before_the_feed_has_begun(subscribers: Subscribers, owner_url: str):
     """The feed begins at the head of the log: what was before its beginning, it never tells."""
-    subscribers.execute("DELETE FROM consuming.consumers")
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("DELETE FROM consuming.consumers")
     endpoint = subscribers.endpoint()
     subscribers.co_operative.member()
     subscribers.tell()
     subscribers.catch_up()
     assert subscribers.deliveries(endpoint) == []
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         Inbox(subscribers.fan_out.name).register(connection)
     subscribers.catch_up()
     assert sequences_of(subscribers.deliveries(endpoint)) == [1]
@@ -219,7 +220,7 @@ def test_what_is_missing_is_written_and_the_rest_is_not_told_again(subscribers: 
     subscribers.tell()
     subscribers.change(endpoint, types=("contribution.received", "member.created"))
     subscribers.fold()
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         replay_missing(connection, endpoint, 0)
     subscribers.catch_up()
     told = subscribers.deliveries(endpoint)
@@ -254,7 +255,7 @@ def test_what_was_given_up_goes_again_before_what_came_later(
     subscribers: Subscribers, given_up: list[dict]
 ):
     endpoint = given_up[0]["endpoint_id"]
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         assert recover(connection, endpoint, since=_moment(connection, "1 hour")) == 2
     told = subscribers.deliveries(endpoint)
     assert [(each["state"], each["is_next"]) for each in told] == [
@@ -263,14 +264,14 @@ def test_what_was_given_up_goes_again_before_what_came_later(
         ("due", False),
     ]
     assert [each["delivery_id"] for each in told] == [each["delivery_id"] for each in given_up]
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         assert recover(connection, uuid4(), since=_moment(connection, "1 hour")) == 0
 
 
 def test_one_is_sent_again_under_its_own_id_and_number(
     subscribers: Subscribers, given_up: list[dict]
 ):
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         resend(connection, given_up[1]["delivery_id"])
     told = subscribers.deliveries(given_up[1]["endpoint_id"])
     assert [(each["sequence"], each["state"], each["is_next"]) for each in told] == [
@@ -285,7 +286,7 @@ def test_a_test_stands_beside_the_sequence(subscribers: Subscribers):
     subscribers.co_operative.member()
     subscribers.fold()
     [item] = subscribers.news()
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         send_test(connection, endpoint, {**item, "id": f"test-{uuid4()}"})
     subscribers.tell([item])
     told = subscribers.deliveries(endpoint)

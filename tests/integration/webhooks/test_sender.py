@@ -188,7 +188,7 @@ def test_after_the_schedule_it_is_given_up_and_the_next_goes(
     receiver.answering = answer(200)
     assert sender.work_once() == 1
     assert states(subscribers, endpoint) == ["exhausted", "delivered"]
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         assert recover(connection, endpoint, NOW - timedelta(days=10_000)) == 1
     assert sender.work_once() == 1
     assert states(subscribers, endpoint) == ["delivered", "delivered"]
@@ -203,7 +203,7 @@ def test_one_that_was_delivered_is_sent_again_once_and_stays_delivered(
     sender.work_once()
     [delivery] = subscribers.deliveries(endpoint)
     receiver.answering = answer(500)
-    with subscribers.pool.connection() as connection:
+    with subscribers.pool.connection() as connection, connection.transaction():
         resend(connection, delivery["delivery_id"])
     assert sender.work_once() == 1
     subscribers.time_passes()
