@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from flask import Flask, Response, current_app, g, request
-from flask_smorest import Api
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -18,6 +17,7 @@ from app import health, metrics
 from app.accounting import changes, resources, summary, webhook_deliveries, webhooks
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
+from app.blueprint import Api
 from app.callbacks import mpesa as callbacks
 from app.callbacks import payouts as payout_callbacks
 from app.callbacks.fast_lane import REQUEST_ID, FastLane
@@ -75,7 +75,7 @@ def create_app(services: Services) -> Flask:
     )
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    api = _Api(app)
+    api = Api(app)
     doors = (*_ACCOUNTING, *_WEBHOOKS, *_ACTS, *_CALLBACKS, *_OF_THE_HOUSE)
     for blueprint in dict.fromkeys(door.blueprint for door in doors):
         api.register_blueprint(blueprint)
@@ -89,13 +89,6 @@ def create_app(services: Services) -> Flask:
         hops = services.settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     return app
-
-
-class _Api(Api):  # type: ignore[misc]
-    """flask-smorest without its own error shape: ours is one for the whole application."""
-
-    def _register_error_handlers(self) -> None:
-        """Leave errors to `app.problems`."""
 
 
 class _Alias:

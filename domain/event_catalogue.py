@@ -108,6 +108,7 @@ EVENTS: Mapping[str, type[Event]] = {
     "payout.not-sent": Payout.NotSent,
     "payout.accepted": Payout.Accepted,
     "payout.left-in-doubt": Payout.LeftInDoubt,
+    "payout.failure-reported": Payout.FailureReported,
     "payout.answer-unclear": Payout.AnswerUnclear,
     "payout.put-under-review": Payout.PutUnderReview,
     "payout.contradicted": Payout.Contradicted,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from infra.postgres.pool import borrowed
@@ -22,6 +24,11 @@ SELECT c.name, c.feed, c.log_position, c.waits_for,
        (SELECT coalesce(extract(epoch FROM now() - min(t.told_at)), 0)::float8
         FROM consuming.partitions t WHERE t.consumer = c.name)
 FROM consuming.consumers c ORDER BY c.name
+"""
+_AGAIN = """
+UPDATE consuming.relay
+SET position = least(position, (SELECT min(log_position) FROM consuming.consumers))
+RETURNING position
 """
 
 
@@ -57,6 +64,16 @@ def relay_status(pool: ConnectionPool, *, now: datetime) -> RelayStatus | None:
     with borrowed(pool) as connection:
         row = connection.execute(_RELAY).fetchone()
         return RelayStatus(row[0], *lag(connection, row[0], now)) if row else None
+
+
+def tell_again(connection: Connection[Any]) -> int | None:
+    """Let Kafka be told again from where the consumer stands in the log that has furthest to go.
+
+    For when Kafka may lack what was told: its topics were made anew, or the log was restored.
+    Consumers know what they have taken. Answers the position; None where no relay has ever run.
+    """
+    row = connection.execute(_AGAIN).fetchone()
+    return int(row[0]) if row else None
 
 
 def consumer_status(pool: ConnectionPool, *, now: datetime) -> list[ConsumerStatus]:

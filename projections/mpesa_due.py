@@ -67,6 +67,7 @@ MPESA_DUE = ReadModel(
         "payout.sent": _next(PAYOUT, "doubt", "sent_at"),
         "payout.accepted": _next(PAYOUT, "query", "accepted_at"),
         "payout.left-in-doubt": _next(PAYOUT, "verify", "doubted_at"),
+        "payout.failure-reported": _next(PAYOUT, "verify", "reported_at"),
         "payout.put-under-review": _nothing_more,
         "payout.succeeded": _nothing_more,
         "payout.failed": _nothing_more,

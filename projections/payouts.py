@@ -295,6 +295,7 @@ PAYOUTS = ReadModel(
         "payout.not-sent": _changed("requested", "reason"),
         "payout.accepted": _changed("accepted", detail="conversation_id"),
         "payout.left-in-doubt": _changed("in_doubt", "result_code", "reason"),
+        "payout.failure-reported": _changed("in_doubt", "result_code", "reason"),
         "payout.answer-unclear": _changed(None, "reason"),
         "payout.put-under-review": _changed("review", "reason"),
         "payout.contradicted": _contradicted,

@@ -19,8 +19,8 @@ from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.pool import open_pool
 from tests.support.co_operative import CoOperative
 from tests.support.databases import Databases
-from tests.support.kafka import RunningBroker, running_broker
-from tests.support.running_house import free_port
+from tests.support.kafka import RunningBroker, kafka_or_skip
+from tests.support.ports import free_port
 
 MASTER_KEY = new_master_key()
 # Of connections that a broker refused, it leaves the sockets to the garbage collector.
@@ -58,13 +58,18 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-def broker(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[RunningBroker]:
-    """A Kafka of our own, started by the first test that asks for it."""
-    home = tmp_path_factory.mktemp("kafka")
+def kafka_jars(request: pytest.FixtureRequest) -> Path:
+    """A folder that remembers where Kafka's jars are."""
     memory = Path(request.config.rootpath) / "var" / "kafka"
-    running = running_broker(Broker(home, free_port(), memory))
+    kafka_or_skip(memory)
+    return memory
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, kafka_jars: Path) -> Iterator[RunningBroker]:
+    """A Kafka of our own, started by the first test that asks for it."""
+    running = RunningBroker(Broker(tmp_path_factory.mktemp("kafka"), free_port(), kafka_jars))
+    running.start()
     try:
         yield running
     finally:

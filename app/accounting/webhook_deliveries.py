@@ -17,7 +17,7 @@ from app.accounting.resources import PER_PAGE_MAX
 from app.accounting.webhook_fields import EmptyWebhookBody
 from app.accounting.webhooks import blueprint, check_position, own_endpoint
 from app.auth import requires, services
-from app.fields import QueryArguments, StrictSchema
+from app.fields import QueryArguments, Shillings, StrictSchema
 from app.idempotent import act_once, key_optional
 from app.problems import Problem
 from domain.api_keys.api_key import Permission
@@ -156,13 +156,22 @@ class GapsAnswer(StrictSchema):
     deliveries = fields.List(fields.Nested(MissingAnswer), required=True)
 
 
+class DigestTotalAnswer(StrictSchema):
+    """What was delivered of one event; the sum of `amount`, where its data have one."""
+
+    count = fields.Integer(required=True)
+    amount = Shillings()
+
+
 class DigestAnswer(StrictSchema):
     """A business day. `ids_sha256` is of the delivered ids by sequence, each with a line feed."""
 
     day = fields.Date(required=True)
     deliveries = fields.Integer(required=True)
     delivered = fields.Integer(required=True)
-    by_event = fields.Dict(keys=fields.String(), required=True, metadata={"example": {}})
+    by_event = fields.Dict(
+        keys=fields.String(), values=fields.Nested(DigestTotalAnswer), required=True
+    )
     ids_sha256 = fields.String(required=True)
     made_at = fields.AwareDateTime(required=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from app.cli.administration import administrator
 from app.cli.processes import run
 from app.consuming_wiring import BESIDE, HANDLERS
 from app.wiring import Services, local_broker
@@ -14,6 +15,7 @@ from infra.errors import SettingsError
 from infra.kafka.broker import become
 from infra.logs import configure_logs
 from infra.settings import read_settings
+from projections.consuming import tell_again
 
 
 @click.command()
@@ -34,11 +36,21 @@ def kafka() -> None:
 
 
 @click.command()
-def relay() -> None:
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Only let it be told again what Kafka may have lost; consumers know what they took.",
+)
+def relay(*, again: bool) -> None:
     """Tell Kafka of every public event in the log. Of many, one is active.
 
     Example: KAFKA_BOOTSTRAP_SERVERS=127.0.0.1:9092 daystar relay
     """
+    if again:
+        with administrator() as (services, _), services.pool.connection() as connection:
+            position = tell_again(connection)
+        click.echo(f"Kafka is told again from position {position or 0} on")
+        return
     run("relay", lambda services: [services.consuming.relay().run])
 
 

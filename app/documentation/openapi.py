@@ -16,10 +16,10 @@ from typing import Any
 
 import orjson
 from flask import Flask
-from flask_smorest import Api
 
 from app.accounting.freshness import REVALIDATES
 from app.auth import KEY_SPARED, PERMISSIONS
+from app.blueprint import Api
 from app.documentation.headers import HEADERS, references
 from app.documentation.recorded import Recorded, recorded
 from app.documentation.webhooks import told_webhooks
@@ -119,6 +119,7 @@ _PARAMETERS = {
 
 def complete(api: Api, app: Flask) -> dict[str, Any]:
     """The document flask-smorest made, with all that it cannot know."""
+    api.describe()
     document: dict[str, Any] = deepcopy(api.spec.to_dict())
     components = document["components"]
     schemas = components["schemas"]

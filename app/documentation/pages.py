@@ -8,9 +8,8 @@ from importlib import resources
 import flask
 import orjson
 from flask import Flask, Response, current_app
-from flask_smorest import Api
 
-from app.blueprint import Blueprint
+from app.blueprint import Api, Blueprint
 from app.documentation.openapi import complete
 
 _MAY_LOAD_ITS_OWN = (

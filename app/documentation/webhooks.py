@@ -6,7 +6,11 @@ Made of the table of public types alone: a type that is added there is described
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+import orjson
+
+from consumers.webhooks.body import body_of
 from projections.public_events.examples import EXAMPLE_ID, example_item
 from projections.public_events.public_type import COUNT, ID, MOMENT, PublicType
 from projections.public_events.schemas import schema_of
@@ -78,31 +82,28 @@ def _operation(kind: PublicType) -> dict[str, Any]:
 def _body_schema(kind: PublicType) -> dict[str, Any]:
     """The item of the change feed, with what the older system's body had, and the number."""
     item = schema_of(kind)["properties"]
-    own = {
+    told = {
         "event": {"const": kind.name},
+        "data": item["data"],
         "timestamp": MOMENT,
         "webhook_id": ID,
+        **{name: item[name] for name in ("id", "type", "version", "subject", "position")},
         "sequence": {
-            **COUNT,
-            "description": "Counts this webhook's deliveries without a hole; a test has none.",
+            "anyOf": [COUNT, {"type": "null"}],
+            "description": "Counts this webhook's deliveries without a hole. A test has none.",
         },
     }
-    kept = {name: item[name] for name in ("data", "id", "type", "subject", "position")}
     return {
         "type": "object",
-        "description": kind.about,
-        "properties": own | kept,
-        "required": [*own, *kept],
+        "description": f"{kind.about} A test's `id` begins with `test-`; thin, the data are the ids"
+        " that it is about; what is masked is null.",
+        "properties": told,
+        "required": list(told),
     }
 
 
 def _example(kind: PublicType) -> dict[str, Any]:
-    item = example_item(kind)
-    return {
-        "event": kind.name,
-        "data": item["data"],
-        "timestamp": item["occurred_at"],
-        "webhook_id": EXAMPLE_ID,
-        **{name: item[name] for name in ("id", "type", "subject", "position")},
-        "sequence": _EXAMPLE_SEQUENCE,
-    }
+    item = orjson.dumps(example_item(kind))
+    body = body_of(item, endpoint_id=UUID(EXAMPLE_ID), sequence=_EXAMPLE_SEQUENCE)
+    told: dict[str, Any] = orjson.loads(body)
+    return told

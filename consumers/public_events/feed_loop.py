@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from consumers.public_events.standing import OtherProcess, fed_by, waits_for
 from consumers.public_events.taking import Taking, TooManyDeadLetters
-from infra.kafka.errors import BrokersAway, TopicChanged
+from infra.kafka.errors import BrokersAway, TopicChanged, TopicsLost
 from infra.postgres.pool import borrowed
 from projections.follower import BEYOND_THE_LOG
 from projections.public_events.feed import LostPosition
@@ -54,7 +54,7 @@ class FeedLoop(ABC):
                 _log.error("consumer_stopped", consumer=self._consumer, reason="dead letters")
             except LostPosition:
                 _log.error("consumer_stopped", consumer=self._consumer, reason=BEYOND_THE_LOG)
-            except TopicChanged as error:
+            except (TopicChanged, TopicsLost) as error:
                 _log.error("consumer_stopped", consumer=self._consumer, reason=str(error))
             except (psycopg.OperationalError, PoolTimeout) as error:
                 _log.warning("database_away", error=type(error).__name__)

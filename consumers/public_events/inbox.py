@@ -24,6 +24,7 @@ FROM (SELECT coalesce(max(position), 0) AS head FROM event_store.events) AS log
 ON CONFLICT (name) DO NOTHING
 """
 _BEGINS_AFTER = "SELECT begins_after FROM consuming.consumers WHERE name = %s"
+_LOST = "SELECT last_restored, begins_after FROM event_store.epochs WHERE epoch > 1"
 # Rows of a position 0 stand for nothing taken yet. In order, so that nobody waits in a circle.
 _MAKE_ROWS = """
 INSERT INTO consuming.inbox (consumer, topic, subject, position, number)
@@ -72,6 +73,7 @@ class Inbox:
     def __init__(self, consumer: str) -> None:
         self._consumer = consumer
         self._begins_after: int | None = None
+        self._lost: list[tuple[int, int]] = []
 
     def register(self, connection: Connection[TupleRow]) -> None:
         """A consumer that is new begins at the head of the log."""
@@ -79,7 +81,8 @@ class Inbox:
 
     def lock(self, connection: Connection[TupleRow], items: Sequence[Item]) -> Sorted:
         """Hold the subjects of these items until the transaction ends, and sort the items out."""
-        items = [item for item in items if item["position"] > self._beginning(connection)]
+        self._look_up(connection)
+        items = [item for item in items if self._is_ours(item["position"])]
         if not items:
             return Sorted([], [])
         topics, subjects = map(list, zip(*sorted({*map(key_of, items)}), strict=True))
@@ -133,12 +136,23 @@ class Inbox:
         """Hold up what follows in a subject; behind no letter, let it go on."""
         connection.execute(_HOLD, (letter_id, self._consumer, *key))
 
-    def _beginning(self, connection: Connection[TupleRow]) -> int:
+    def _is_ours(self, position: int) -> bool:
+        """Neither from before the consumer began, nor from what a restore of the log has lost.
+
+        Kafka remembers the latter; it is not in the books.
+        """
+        assert self._begins_after is not None
+        return position > self._begins_after and not any(
+            known < position <= lost_until for known, lost_until in self._lost
+        )
+
+    def _look_up(self, connection: Connection[TupleRow]) -> None:
+        """Once a process: nobody runs while a log is restored."""
         if self._begins_after is None:
             row = connection.execute(_BEGINS_AFTER, (self._consumer,)).fetchone()
             assert row is not None, "the consumer is registered"
+            self._lost = connection.execute(_LOST).fetchall()
             self._begins_after = row[0]
-        return self._begins_after
 
 
 def _text(item: Item) -> str:

@@ -1,13 +1,13 @@
 """Taking items: the handler's rows, the inbox and the feed's position in one transaction.
 
-Items are taken many at once. Where one of them does not go, all is undone and they are taken one by
-one: what can be done is done, what is to come later comes later, and what never will becomes a dead
-letter, behind which later items of its subject are parked.
+Items are taken many at once. Where some are to come later, all is undone and those are taken that
+do not stand behind them. Where one does not go at all, they are taken one by one, and it becomes a
+dead letter, behind which later items of its subject are parked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -53,9 +53,14 @@ class Waiting:
 class _Undone(Exception):
     """Takes back what was written, because not every outcome is `Done`."""
 
-    def __init__(self, outcomes: Sequence[Outcome]) -> None:
+    def __init__(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
         super().__init__()
         self.outcomes = outcomes
+        self.later = {
+            item["id"]: outcome.reason
+            for item, outcome in zip(items, outcomes, strict=True)
+            if isinstance(outcome, RetryLater)
+        }
 
 
 class Taking:
@@ -92,17 +97,24 @@ class Taking:
             TooManyDeadLetters: not all were taken. Those that were are known when they come again.
         """
         self.check_letters()
-        try:
-            self._take_together([each.item for each in told], save)
-        except (psycopg.OperationalError, OtherProcess):
-            raise
-        except _Undone:
-            pass
-        except Exception as error:  # noqa: BLE001 - one by one it is seen which item it was
-            _log.warning("items_taken_singly", consumer=self._handler.name, error=_said(error))
-        else:
-            return {}
-        waiting = self._take_singly(told)
+        waiting: dict[Hashable, Waiting] = {}
+        left = list(told)
+        while left or not told:
+            try:
+                self._take_together([each.item for each in left], None if waiting else save)
+            except (psycopg.OperationalError, OtherProcess):
+                raise
+            except _Undone as undone:
+                if not undone.later:
+                    break
+                left, first = _parted(left, undone.later)
+                waiting |= first  # they stand before those that were found first
+            except Exception as error:  # noqa: BLE001 - one by one it is seen which item it was
+                _log.warning("items_taken_singly", consumer=self._handler.name, error=_said(error))
+                break
+            else:
+                return waiting
+        waiting |= self._take_singly(left)
         if not waiting and save is not None:
             with self._pool.connection() as connection, connection.transaction():
                 save(connection)
@@ -116,7 +128,7 @@ class Taking:
                 outcomes = self._handler.handle(connection, found.to_handle)
                 assert len(outcomes) == len(found.to_handle), "one outcome for each item"
                 if not all(isinstance(outcome, Done) for outcome in outcomes):
-                    raise _Undone(outcomes)
+                    raise _Undone(found.to_handle, outcomes)
                 self._inbox.take(connection, found.to_handle)
             if save is not None:
                 save(connection)
@@ -159,6 +171,23 @@ class Taking:
             reason=reason,
         )
         self.check_letters()
+
+
+def _parted(
+    told: Sequence[Told], later: Mapping[str, str]
+) -> tuple[list[Told], dict[Hashable, Waiting]]:
+    """Those that stand behind none that is to come later; and the first such of each line."""
+    free: list[Told] = []
+    first: dict[Hashable, Waiting] = {}
+    for each in told:
+        if each.line in first:
+            continue
+        reason = later.get(each.item["id"])
+        if reason is None:
+            free.append(each)
+        else:
+            first[each.line] = Waiting(each.item, reason)
+    return free, first
 
 
 def _said(error: Exception) -> str:

@@ -2,15 +2,15 @@
 
 It goes to a phone (B2C); or back to whoever paid, by reversing the receipt of what came in.
 
-    requested <-> held -> sending -> accepted -> succeeded | failed
+    requested <-> held -> sending -> accepted -> succeeded
          ^-- proven not sent --|        |-> in doubt -> succeeded | failed | review
     review -> succeeded | failed, by two persons; or by proof, where nothing was contradicted
 
 Its own id is the OriginatorConversationID under which Safaricom knows it, for its whole life, so a
 process that died sends nothing under another name (a reversal is known by the receipt it takes
-back). It is sent again only where it is proven that
-the request never arrived; whatever is ambiguous is asked about. A receipt number is taken from a
-success alone. What contradicts a settled payout undoes nothing: two persons decide.
+back). It is sent again only where it is proven that the request never arrived; whatever is
+ambiguous is asked about. A receipt number is taken from a success alone. What contradicts a settled
+payout undoes nothing: two persons decide.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Payout(Aggregate):
     NotSent = events.NotSent
     Accepted = events.Accepted
     LeftInDoubt = events.LeftInDoubt
+    FailureReported = events.FailureReported
     AnswerUnclear = events.AnswerUnclear
     PutUnderReview = events.PutUnderReview
     Contradicted = events.Contradicted
@@ -85,6 +86,7 @@ class Payout(Aggregate):
         self.known_as = ""  # a reversal, to Safaricom
         self.first_sent_at = ""
         self.unclear_answers = 0
+        self.reported_failure: dict[str, str] | None = None
         self.is_contradicted = False
         self.proposal: dict[str, str | None] | None = None
         self.receipt_number: str | None = None
@@ -180,6 +182,19 @@ class Payout(Aggregate):
         self.state = PayoutState.IN_DOUBT
 
     # What is told of it.
+
+    def report_failure(self, *, result_code: str, reason: str, at: str) -> None:
+        """Note, once, that it is told as failed; it is in doubt until another word confirms it."""
+        assert self.believes_what_is_told, "a settled payout is left to persons"
+        if self.reported_failure is None:
+            self.trigger_event(
+                self.FailureReported, result_code=result_code, reason=reason, reported_at=at
+            )
+
+    @event(FailureReported)
+    def _failure_reported(self, *, result_code: str, reason: str) -> None:
+        self.state = PayoutState.IN_DOUBT
+        self.reported_failure = {"result_code": result_code, "reason": reason}
 
     def note_unclear_answer(self, *, reason: str, at: str) -> None:
         """Count an answer that told nothing."""
@@ -337,11 +352,7 @@ class Payout(Aggregate):
         by: str,
         at: str,
     ) -> None:
-        """Say what became of it. A later proposal takes an earlier one's place.
-
-        Raises:
-            PayoutNotUnderReview: no person is asked.
-        """
+        """Say what became of it, in an earlier one's place. Raises PayoutNotUnderReview."""
         if self.state != PayoutState.REVIEW:
             raise PayoutNotUnderReview
         self.trigger_event(
@@ -356,28 +367,17 @@ class Payout(Aggregate):
 
     @event(SettlementProposed)
     def _settlement_proposed(
-        self,
-        *,
-        told: str,
-        receipt_number: str | None,
-        completed_at: str,
-        evidence: str,
-        proposed_by: str,
+        self, *, told: str, receipt_number: str | None, completed_at: str, proposed_by: str
     ) -> None:
         self.proposal = {
             "told": told,
             "receipt_number": receipt_number,
             "completed_at": completed_at,
-            "evidence": evidence,
             "by": proposed_by,
         }
 
     def proposal_for(self, principal_id: str) -> dict[str, str | None]:
-        """What this principal may confirm.
-
-        Raises:
-            PayoutNotUnderReview, NothingProposed, ProposerMayNotConfirm.
-        """
+        """What another may confirm. Raises as reject_settlement, and ProposerMayNotConfirm."""
         proposal = self._proposal()
         if proposal["by"] == principal_id:
             raise ProposerMayNotConfirm

@@ -88,6 +88,16 @@ class LeftInDoubt(Event):
     doubted_at: str
 
 
+class FailureReported(Event):
+    """Safaricom says that the money did not leave. It has said so of money that had: we ask."""
+
+    TOPIC = "payout.failure-reported"
+
+    result_code: str
+    reason: str
+    reported_at: str
+
+
 class AnswerUnclear(Event):
     """Safaricom answered our question, and we are no wiser."""
 

@@ -1,7 +1,9 @@
 """What Safaricom tells of payouts: their results, and the answers to our questions about them.
 
 A result may come before the acknowledgement, twice, after a time-out, or never; an answer may
-contradict it. Only a success tells a receipt, and only a definite word settles anything.
+contradict it. Only a success tells a receipt, and only a definite word settles anything. A failure
+that is told frees what the money was for, so it is believed once our question has not been answered
+otherwise; but for those that speak against the initiator, whose next question would fail too.
 """
 
 from __future__ import annotations
@@ -85,6 +87,8 @@ def record_payout_result(command: RecordPayoutResult, store: AggregateStore) -> 
         return settle_paid(payout, paid, now=command.now, store=store)
     if verdict.stops_lane:
         _stop_lane(payout, command.result_code, told.meaning, command.now, store)
+    elif payout.believes_what_is_told:
+        return _report_failure(payout, command.result_code, told.meaning, command.now, store)
     not_paid = ToldNotPaid("result", command.result_code, told.meaning)
     return settle_not_paid(payout, not_paid, now=command.now, store=store)
 
@@ -152,12 +156,29 @@ def _doubt(payout: Payout, code: str, reason: str, now: datetime, store: Aggrega
     return Outcome.APPLIED if payout.version != before else Outcome.NOTHING_LEARNT
 
 
+def _report_failure(
+    payout: Payout, code: str, reason: str, now: datetime, store: AggregateStore
+) -> Outcome:
+    """Under review it is left to the persons who look into it already."""
+    if payout.state == PayoutState.REVIEW:
+        return Outcome.PAYOUT_UNDER_REVIEW
+    before = payout.version
+    payout.report_failure(result_code=code, reason=reason, at=text_from_moment(now))
+    store.save(payout)
+    return Outcome.APPLIED if payout.version != before else Outcome.ALREADY_KNOWN
+
+
 def _unclear(
     payout: Payout, command: RecordStatusAnswer, reason: str, store: AggregateStore
 ) -> Outcome:
+    """So many answers that tell nothing contradict no failure; without one, a person finds out."""
     at = text_from_moment(command.now)
     payout.note_unclear_answer(reason=reason, at=at)
-    if payout.unclear_answers >= UNCLEAR_ANSWERS_MAX and payout.believes_what_is_told:
+    is_enough = payout.unclear_answers >= UNCLEAR_ANSWERS_MAX and payout.believes_what_is_told
+    if is_enough and payout.reported_failure is not None:
+        not_paid = ToldNotPaid(source="result", **payout.reported_failure)
+        return settle_not_paid(payout, not_paid, now=command.now, store=store)
+    if is_enough:
         reason = f"After {payout.unclear_answers} answers it is not known if it was paid."
         payout.put_under_review(reason=reason, is_contradicted=False, at=at)
     store.save(payout)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
@@ -18,9 +19,12 @@ from infra.kafka.settings import KafkaSettings
 from infra.kafka.topics import partition_of
 
 ACKNOWLEDGED_SECONDS_MAX = 10.0
+_SETTLED_SECONDS_MAX = ACKNOWLEDGED_SECONDS_MAX + 5.0  # by then it is acknowledged or given up
 _REQUEST_MILLISECONDS = 5_000
 _LINGER_MILLISECONDS = 5
 _BATCH_BYTES = 131_072
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,11 @@ class Publisher:
             raise BrokersAway(type(error).__name__) from error
 
     def close(self) -> None:
-        """Let go of what is not acknowledged."""
-        self._producer.close(timeout=0)
+        """End it. What is not acknowledged is given up when its time is over."""
+        try:
+            self._producer.close(timeout=_SETTLED_SECONDS_MAX)
+        except KafkaError as error:
+            _log.warning("publisher_not_closed", error=type(error).__name__)
 
     def _connected(self, settings: KafkaSettings) -> KafkaProducer:
         return KafkaProducer(
@@ -88,9 +95,9 @@ class Publisher:
                 )
                 for record in wave
             ]
-            self._producer.flush(timeout=ACKNOWLEDGED_SECONDS_MAX)
+            self._producer.flush(timeout=_SETTLED_SECONDS_MAX)
             for answer in sent:
-                answer.get(timeout=ACKNOWLEDGED_SECONDS_MAX)
+                answer.get(timeout=1.0)
 
 
 def waves(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -21,10 +21,11 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from infra.kafka.errors import BrokersAway, TopicChanged
+from infra.kafka.errors import BrokersAway, TopicChanged, TopicsLost
 from infra.kafka.publisher import Publisher
 from infra.kafka.settings import KafkaSettings
-from infra.kafka.topics import ensure_topics
+from infra.kafka.topics import ensure_topics, forget_topics
+from projections.consuming import tell_again
 from projections.follower import BEYOND_THE_LOG
 from projections.public_events.cloud_events import record_of, topic_name
 from projections.public_events.feed import ChangeFeed, LostPosition
@@ -110,8 +111,17 @@ class Relay:
                 _log.error("relay_stopped", reason=BEYOND_THE_LOG)
             except TopicChanged as error:
                 _log.error("relay_stopped", reason=str(error))
+            except TopicsLost as error:
+                _log.error("topics_lost", topics=error.names)
+                self._begin_again(error.names)
             except BrokersAway as error:
                 _log.warning("brokers_away", error=str(error))
+
+    def _begin_again(self, lost: list[str]) -> None:
+        """What was told to topics that are gone may have reached nobody."""
+        with self._pool.connection() as connection, connection.transaction():
+            forget_topics(connection, lost)
+            tell_again(connection)
 
     @contextmanager
     def _seat(self, stop: threading.Event) -> Iterator[Seat | None]:

@@ -49,6 +49,7 @@ NOT_TOLD: Mapping[str, str] = {
     "payout.not-sent": "a step on the way",
     "payout.accepted": "a step on the way",
     "payout.left-in-doubt": "not yet known",
+    "payout.failure-reported": "not yet believed",
     "payout.answer-unclear": "not yet known",
     "payout.put-under-review": "not yet known",
     "payout.settlement-proposed": "not yet decided",

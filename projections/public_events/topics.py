@@ -13,6 +13,7 @@ TOPICS: Mapping[str, str] = {
     "payment": "payments",
     "receipt": "receipts",
     "payout": "payouts",
+    "webhook": "webhooks",
 }
 """By the first word of a public type. In Kafka a topic's name begins with `KAFKA_TOPIC_PREFIX`."""
 

@@ -63,12 +63,11 @@ WHAT_BECOMES_OF_IT = {
     "empty_error": "review",
     "soap_fault": "review",
     "unclear_status": "review",
-    "failure_told_before_success": "review",
+    "failure_told_before_success": "succeeded",
     "failure_told_after_success": "review",
 }
 LEFT_THOUGH_UNDER_REVIEW = {
     "unclear_status",
-    "failure_told_before_success",
     "failure_told_after_success",
 }
 

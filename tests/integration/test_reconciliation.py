@@ -221,7 +221,7 @@ def test_what_waits_is_looked_at_again_each_day_until_it_agrees(house, safaricom
     clockwork = house.services.reconciliation.round()
     clockwork.work_once()
     assert cases(house) == {("status", "open", None): 1}
-    told.result(house.co_operative, payout_id, "2040")
+    told.not_paid(house.co_operative, payout_id)
     clockwork.work_once()
     assert cases(house) == {("status", "open", None): 1}, "not before its day"
     [(hours,)] = house.owner.execute(

@@ -229,7 +229,8 @@ class Payouts(RuleBasedStateMachine):
         elif state == "sending":
             told.doubted(self.house, payout)
         elif payout in self.safaricom.pays:
-            self._tell(payout, is_paid=self.safaricom.pays[payout], status=False)
+            for status in (False, True):
+                self._tell(payout, is_paid=self.safaricom.pays[payout], status=status)
         elif state in ("accepted", "in_doubt"):
             told.status(self.house, payout, None)
         self._look(payout)

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from infra.kafka.broker import Broker, stop
 from infra.kafka.errors import NoKafka
+from infra.kafka.installation import classpath, java
 from infra.kafka.settings import KafkaSettings
 from projections.public_events.cloud_events import topic_name
 from projections.public_events.topics import TOPICS
+from tests.support.waiting import eventually
 
 PARTITIONS = 3  # topics that somebody made beforehand are used as they are
 _numbers = itertools.count(1)
@@ -64,17 +67,27 @@ class RunningBroker:
             admin.close()
 
 
-def running_broker(broker: Broker) -> RunningBroker:
-    """The broker, started; without one, the tests that need it are left out, and say so."""
-    running = RunningBroker(broker)
+def delete_topics(settings: KafkaSettings) -> None:
+    """As somebody does who does not know better."""
+    admin = KafkaAdminClient(**settings.client())
     try:
-        running.start()
+        names = [topic_name(topic, settings.topic_prefix) for topic in TOPICS.values()]
+        admin.delete_topics(names)
+        eventually(lambda: not set(names) & set(admin.list_topics()))
+    finally:
+        admin.close()
+
+
+def kafka_or_skip(memory: Path) -> None:
+    """Without Kafka, the tests that need it are left out, and say so; in CI they fail."""
+    try:
+        java()
+        classpath(memory)
     except NoKafka as error:
         told = f"!!! KAFKA IS NOT TESTED: {error} !!!"
         if os.environ.get("CI") == "true":
             pytest.fail(told)
         pytest.skip(told)
-    return running
 
 
 def records(settings: KafkaSettings) -> list[Any]:

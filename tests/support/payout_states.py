@@ -187,6 +187,12 @@ def status(co_operative: CoOperative, payout: UUID, said: str | None, **fields: 
     return co_operative.dispatch(RecordStatusAnswer(payout, **(values | fields)))
 
 
+def not_paid(co_operative: CoOperative, payout: UUID, code: str = "2040") -> None:
+    """A failure is told, and our question is answered alike."""
+    result(co_operative, payout, code)
+    status(co_operative, payout, "Failed")
+
+
 def settled_by_persons(co_operative: CoOperative, payout: UUID, *, is_paid: bool) -> None:
     """One finds out, another agrees."""
     proposed(co_operative, payout, is_paid=is_paid)
@@ -218,7 +224,7 @@ WAYS: dict[str, tuple[Step, ...]] = {
     "in_doubt": (sending_started, doubted),
     "review": (sending_started, doubted, given_up),
     "succeeded": (sending_started, taken, result_paid),
-    "failed": (sending_started, taken, lambda c, p: result(c, p, "2040")),
+    "failed": (sending_started, taken, not_paid),
 }
 """How a payout comes into each state."""
 

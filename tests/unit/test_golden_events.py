@@ -72,6 +72,7 @@ FROZEN_TOPICS = (
     "payout.charge-corrected",
     "payout.contradicted",
     "payout.failed",
+    "payout.failure-reported",
     "payout.held",
     "payout.left-in-doubt",
     "payout.not-sent",

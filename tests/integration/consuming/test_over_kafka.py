@@ -21,7 +21,7 @@ from tests.conftest import MASTER_KEY
 from tests.integration.consuming.conftest import running
 from tests.support.consuming_process import DYING
 from tests.support.diary import Diary
-from tests.support.kafka import PARTITIONS, records
+from tests.support.kafka import PARTITIONS, delete_topics, records
 from tests.support.waiting import eventually
 
 SHARED_OUT_SECONDS_MAX = 40.0  # a killed reader's partitions are free when its session has run out
@@ -284,6 +284,22 @@ def test_a_rejected_event_is_parked_over_kafka_as_over_the_log(
         assert desk.replay(letter.letter_id, by="somebody").handled == 1
         co_operative.contribution(member_id)
         taken(pages, 4)
+    pages.assert_told_once_and_in_order(feeds.items())
+
+
+def test_topics_that_were_deleted_are_made_anew_and_told_again(
+    co_operative, feeds, pages, diary, kafka, owner_url
+):
+    member_id = co_operative.member()
+    with running(feeds.relay(kafka), feeds.kafka(diary, kafka)):
+        taken(pages, 1)
+    co_operative.contribution(member_id)
+    with running(feeds.relay(kafka)):
+        eventually(lambda: relayed_to(owner_url, feeds.items()[-1]["position"]))
+    delete_topics(kafka)
+    co_operative.contribution(member_id)
+    with running(feeds.kafka(diary, kafka), feeds.relay(kafka)):
+        taken(pages, 3)
     pages.assert_told_once_and_in_order(feeds.items())
 
 

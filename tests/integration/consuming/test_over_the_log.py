@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from app.cli.main import daystar
 from consumers.public_events.dead_letters import NoOpenLetter
+from consumers.public_events.taking import Told
+from infra.event_store.epochs import head_of, open_epoch
+from projections.consuming import tell_again
 from tests.integration.consuming.conftest import running
 from tests.support.diary import Diary
 from tests.support.waiting import eventually
@@ -62,6 +67,29 @@ def test_two_processes_of_a_consumer_take_each_event_once(co_operative, feeds, p
             co_operative.borrower()
         taken(pages, len(feeds.items()))
     pages.assert_told_once_and_in_order(feeds.items())
+
+
+def test_what_a_restore_of_the_log_has_lost_is_nothing_to_take(
+    co_operative, feeds, pages, diary, owner_url
+):
+    co_operative.member()
+    [kept] = feeds.items()
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        open_epoch(owner, head_of(owner))
+    lost = {**kept, "id": "9000-0", "position": 9000}  # Kafka may still tell of it
+    assert feeds.taking(diary).take([Told(lost, "line"), Told(kept, "line")]) == {}
+    assert pages.ids() == [kept["id"]]
+
+
+def test_the_relay_can_be_told_to_begin_again(owner_url, feeds, diary, pool, tmp_path):
+    with pool.connection() as connection:
+        assert tell_again(connection) is None
+        connection.execute("INSERT INTO consuming.relay (position, term) VALUES (7000, 1)")
+        connection.execute("UPDATE consuming.consumers SET log_position = 3000")
+    settings = {"DATABASE_URL": owner_url, "DAYSTAR_DATA_DIR": str(tmp_path)}
+    outcome = CliRunner(env=settings).invoke(daystar, ["relay", "--again"])
+    assert outcome.output == "Kafka is told again from position 3000 on\n"
+    assert fetch(owner_url, "SELECT position FROM consuming.relay") == [(3000,)]
 
 
 def test_what_is_to_come_later_holds_up_what_follows_until_it_goes(

@@ -54,7 +54,7 @@ def taken_in(house):
 
 def test_a_result_settles_its_payout_however_often_it_is_told(house, safaricom, payout):
     for _ in range(3):
-        answer = safaricom.post(address(house, "b2c", payout), result(payout, 2040))
+        answer = safaricom.post(address(house, "b2c", payout), result(payout, 2001))
         assert (answer.status_code, answer.json["ResultCode"]) == (200, 0)
     [(kind, _, state, note)] = taken_in(house)
     assert (kind, state, note) == ("b2c", "done", "applied")

@@ -45,7 +45,7 @@ def saver(house):
 def sent_and(house, payout, *, paid):
     told.sending_started(house.co_operative, payout)
     told.taken(house.co_operative, payout)
-    tell = told.result_paid if paid else lambda c, p: told.result(c, p, "2040")
+    tell = told.result_paid if paid else told.not_paid
     tell(house.co_operative, payout)
     house.follow()
 

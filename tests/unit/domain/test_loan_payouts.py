@@ -123,7 +123,7 @@ def test_while_it_is_under_way_no_other_way_of_paying_it_out_is_possible(co_oper
 def test_after_a_failure_a_person_pays_it_out_by_a_new_payout_or_at_the_counter(co_operative):
     for again in (told.paid_out_again, lambda c, loan_id: c.dispatch(counter(loan_id))):
         loan_id = loan_paid_out(co_operative)
-        told.result(co_operative, sent(co_operative, loan_id), "2040")
+        told.not_paid(co_operative, sent(co_operative, loan_id))
         loan = loan_of(co_operative, loan_id)
         assert (loan.status, loan.payout, loan.unpaid_cents) == ("approved", None, 29_550_00)
         again(co_operative, loan_id)
@@ -133,7 +133,7 @@ def test_after_a_failure_a_person_pays_it_out_by_a_new_payout_or_at_the_counter(
 def test_the_rest_of_a_loan_partly_paid_out_may_be_paid_at_the_counter(co_operative):
     loan_id = loan_paid_out(co_operative, **LARGE)
     told.result_paid(co_operative, sent(co_operative, loan_id))
-    told.result(co_operative, sent(co_operative, loan_id), "8")
+    told.not_paid(co_operative, sent(co_operative, loan_id), "8")
     loan = loan_of(co_operative, loan_id)
     assert (loan.status, loan.paid_out_cents, loan.unpaid_cents) == (
         *("approved", 250_000_00),
@@ -184,7 +184,7 @@ def test_it_waits_while_the_member_is_suspended(co_operative):
     co_operative.dispatch(SuspendMember(member, "asked by the board", TODAY))
     payout = payout_of_loan(co_operative, loan_id)
     assert told.sending_started(co_operative, payout) is HeldBecause.MEMBER_SUSPENDED
-    told.result(co_operative, payout, "1")
+    told.not_paid(co_operative, payout, "1")
     with pytest.raises(MemberNotActive):
         told.paid_out_again(co_operative, loan_id)
 
@@ -195,7 +195,7 @@ def test_it_waits_while_the_member_is_suspended(co_operative):
 def test_a_failure_that_was_untrue_counts_where_the_loan_still_waits(co_operative):
     loan_id = loan_paid_out(co_operative)
     payout = sent(co_operative, loan_id)
-    told.result(co_operative, payout, "2040")
+    told.not_paid(co_operative, payout)
     assert told.result_paid(co_operative, payout) is Outcome.CONTRADICTS_PAYOUT
     for refused in (told.paid_out_again, lambda c, loan_id: c.dispatch(counter(loan_id))):
         with pytest.raises(PayoutUnderReview):
@@ -208,7 +208,7 @@ def test_a_failure_that_was_untrue_counts_where_the_loan_still_waits(co_operativ
 def test_a_payout_in_its_place_does_not_leave_while_that_is_under_review(co_operative):
     loan_id = loan_paid_out(co_operative)
     first = sent(co_operative, loan_id)
-    told.result(co_operative, first, "2040")
+    told.not_paid(co_operative, first)
     told.paid_out_again(co_operative, loan_id)
     told.result_paid(co_operative, first)
     second = payout_of_loan(co_operative, loan_id)
@@ -221,7 +221,7 @@ def test_a_payout_in_its_place_does_not_leave_while_that_is_under_review(co_oper
 def test_one_in_its_place_that_has_left_shows_that_the_member_was_paid_twice(co_operative):
     loan_id = loan_paid_out(co_operative)
     first = sent(co_operative, loan_id)
-    told.result(co_operative, first, "2040")
+    told.not_paid(co_operative, first)
     told.paid_out_again(co_operative, loan_id)
     told.result_paid(co_operative, sent(co_operative, loan_id))
     told.result_paid(co_operative, first)

@@ -28,6 +28,7 @@ from tests.support.payout_states import payout_in, state_of
 ANYTHING_TOLD = {
     "paid": told.result_paid,
     "failed": lambda c, p: told.result(c, p, "2040"),
+    "credential refused": lambda c, p: told.result(c, p, "2001"),
     "busy": lambda c, p: told.result(c, p, "26"),
     "timed out": lambda c, p: told.result(c, p, "", is_timeout=True),
     "status completed": lambda c, p: told.status(c, p, "Completed"),
@@ -37,6 +38,7 @@ ANYTHING_TOLD = {
     "not sent": told.not_sent,
     "doubted": told.doubted,
 }
+FAILURES = {"failed", "status failed", "credential refused"}
 
 
 def lane_of(co_operative, payout):
@@ -169,7 +171,7 @@ def test_an_amount_that_mpesa_cannot_pay_is_refused_before_anything(co_operative
     ("tell", "becomes"),
     [
         ("paid", "succeeded"),
-        ("failed", "failed"),
+        ("credential refused", "failed"),
         ("status completed", "succeeded"),
         ("status failed", "failed"),
     ],
@@ -188,7 +190,7 @@ def test_what_is_ambiguous_leaves_it_in_doubt(co_operative, where, tell):
     assert state_of(co_operative, payout) == "in_doubt"
 
 
-@pytest.mark.parametrize("tell", set(ANYTHING_TOLD) - {"failed", "status failed"})
+@pytest.mark.parametrize("tell", set(ANYTHING_TOLD) - FAILURES)
 def test_what_succeeded_stays_so_unless_a_failure_is_told(co_operative, tell):
     payout = payout_in(co_operative, "succeeded")
     ANYTHING_TOLD[tell](co_operative, payout)
@@ -212,6 +214,45 @@ def test_a_contradiction_undoes_nothing_and_asks_for_a_person(co_operative, wher
     assert state_of(co_operative, payout) == "review"
     for again in ("paid", "failed", "status completed", "status failed"):
         assert ANYTHING_TOLD[again](co_operative, payout) is Outcome.PAYOUT_UNDER_REVIEW
+    assert state_of(co_operative, payout) == "review"
+
+
+@pytest.mark.parametrize("where", set(told.WAYS) - {"succeeded", "failed", "review"})
+def test_a_failure_that_is_told_frees_nothing_before_the_answer_to_our_question(
+    co_operative, where
+):
+    payout = payout_in(co_operative, where)
+    for outcome in (Outcome.APPLIED, Outcome.ALREADY_KNOWN):
+        assert ANYTHING_TOLD["failed"](co_operative, payout) is outcome
+        assert state_of(co_operative, payout) == "in_doubt"
+        assert told.sending_started(co_operative, payout) is None
+    told.status(co_operative, payout, "Failed")
+    assert state_of(co_operative, payout) == "failed"
+
+
+@pytest.mark.parametrize("tell", ["paid", "status completed"])
+def test_a_failure_that_is_followed_by_a_success_was_none(co_operative, tell):
+    payout = payout_in(co_operative, "accepted")
+    ANYTHING_TOLD["failed"](co_operative, payout)
+    assert ANYTHING_TOLD[tell](co_operative, payout) is Outcome.APPLIED
+    assert state_of(co_operative, payout) == "succeeded"
+
+
+def test_a_failure_is_believed_after_three_answers_that_tell_nothing(co_operative):
+    payout = payout_in(co_operative, "accepted")
+    ANYTHING_TOLD["failed"](co_operative, payout)
+    for said in ("Pending", None):
+        told.status(co_operative, payout, said)
+        assert state_of(co_operative, payout) == "in_doubt"
+    told.status(co_operative, payout, None)
+    assert state_of(co_operative, payout) == "failed"
+
+
+def test_a_failure_told_of_what_persons_look_into_is_left_to_them(co_operative):
+    payout = payout_in(co_operative, "review")
+    outcome = ANYTHING_TOLD["failed"](co_operative, payout)
+    assert outcome is Outcome.PAYOUT_UNDER_REVIEW
+    assert outcome.needs_a_person
     assert state_of(co_operative, payout) == "review"
 
 

@@ -58,7 +58,7 @@ def test_what_did_not_reach_the_member_is_in_the_balance_again(co_operative, mem
     payout = refund_confirmed(co_operative, refund)
     told.sending_started(co_operative, payout)
     for _ in range(2):
-        told.result(co_operative, payout, "2040")
+        told.not_paid(co_operative, payout)
     assert balance(co_operative, member) == 2_000_50
     assert co_operative.load(Refund, refund).state == "returned"
 
@@ -169,7 +169,7 @@ def test_a_failure_that_was_untrue_takes_the_money_out_again_where_it_is_there(c
         co_operative.contribution(member, amount_cents=1_000_00)
         payout = refund_confirmed(co_operative, refund_proposed(co_operative, member))
         told.sending_started(co_operative, payout)
-        told.result(co_operative, payout, "2040")
+        told.not_paid(co_operative, payout)
         if spent:
             cash = refund_proposed(co_operative, member, **CASH)
             refund_confirmed(co_operative, cash)
@@ -184,6 +184,6 @@ def test_a_success_that_was_untrue_brings_the_money_back(co_operative, member):
     payout = refund_confirmed(co_operative, refund_proposed(co_operative, member))
     told.sending_started(co_operative, payout)
     told.result_paid(co_operative, payout)
-    told.result(co_operative, payout, "2040")
+    told.not_paid(co_operative, payout)
     told.settled_by_persons(co_operative, payout, is_paid=False)
     assert balance(co_operative, member) == 2_000_50
