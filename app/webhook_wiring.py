@@ -34,7 +34,7 @@ class WebhookServices:
         return WebhookSender(
             self._services.pool,
             Courier(self._services.settings.deliveries.networks),
-            self._services.endpoint_secrets.secrets_of,
+            self._services.endpoint_secrets.opened,
             disable=self._disable,
         )
 

@@ -1,11 +1,12 @@
 """Endpoints that are told from the log: from a past position on, or after they were disabled.
 
 Each such endpoint has the position behind which it still has to read. Its deliveries are written
-page by page, while the feed leaves it alone. The last step holds the endpoint's row, reads to where
-the log ends at that moment, writes, and lets go of the position, in one transaction. Whatever the
-feed left out of this endpoint it left out before that, holding the same row, so that was in the log
-by then; whatever it brings afterwards comes later in the log, or is known to be written. Nothing is
-handed over before the feed has begun: it begins at the head of the log.
+page by page, while the feed leaves it alone. The last step holds the endpoint's row, reads as far
+as the list of endpoints knows the log at that moment, writes, and lets go of the position, in one
+transaction. Whatever the feed left out of this endpoint it left out before that, holding the same
+row, and it takes no item that the list of endpoints does not know; whatever it brings afterwards
+comes later in the log, or is known to be written. Nothing is handed over before the feed has begun:
+it begins at the head of the log.
 """
 
 from __future__ import annotations
@@ -48,7 +49,6 @@ _HOLD = """
 SELECT FROM webhooks.endpoint_states WHERE endpoint_id = %s AND reads_log_after = %s FOR UPDATE
 """
 _MOVE = "UPDATE webhooks.endpoint_states SET reads_log_after = %s WHERE endpoint_id = %s"
-_HEAD = "SELECT coalesce(max(position), 0) FROM event_store.events"
 _WANTED = """
 SELECT e.types, p.position
 FROM read_webhook_endpoints.endpoints e, read_webhook_endpoints.position p WHERE e.endpoint_id = %s
@@ -68,7 +68,7 @@ class _Behind:
 
 
 class _Unsettled(Exception):
-    """What is before the log's end is still under way, in the log or in the list of endpoints."""
+    """An append that may be before the place to be reached is still under way."""
 
 
 class CatchingUp:
@@ -133,27 +133,19 @@ class CatchingUp:
         return True
 
     def _write_to_the_end(self, connection: Connection[TupleRow], behind: _Behind) -> None:
-        row = connection.execute(_HEAD).fetchone()
-        head: int = row[0] if row else 0
+        """As far as the list of endpoints is: the feed leaves out nothing beyond that."""
+        row = connection.execute(_WANTED, (behind.endpoint_id,)).fetchone()
+        assert row is not None, "a read model keeps its rows"
+        types, known = frozenset(row[0]), row[1]
         deadline = time.monotonic() + self._patience_seconds
-        types = self._types_at(connection, behind.endpoint_id, head, deadline)
         after = behind.after
-        while after < head:
+        while after < known:
             page = self._changes.changes(after, limit=PAGE_ITEMS, types=types)
-            write_for_one(connection, behind.endpoint_id, page.items)
+            told = [item for item in page.items if item["position"] <= known]
+            write_for_one(connection, behind.endpoint_id, told)
             if page.next_after == after:
                 _rest_before(deadline)
             after = page.next_after
-
-    def _types_at(
-        self, connection: Connection[TupleRow], endpoint_id: UUID, head: int, deadline: float
-    ) -> frozenset[str]:
-        """What an endpoint wants, once the list of endpoints is as far as the log."""
-        while True:
-            row = connection.execute(_WANTED, (endpoint_id,)).fetchone()
-            if row is not None and row[1] >= head:
-                return frozenset(row[0])
-            _rest_before(deadline)
 
     def _move(self, behind: _Behind, after: int) -> bool:
         with self._pool.connection() as connection, connection.transaction():

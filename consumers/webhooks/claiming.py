@@ -55,7 +55,9 @@ WITH open_to AS (
         ORDER BY next_at LIMIT r.room
     ) AS d
 ), chosen AS MATERIALIZED (
-    SELECT d.delivery_id FROM candidates c JOIN webhooks.deliveries d USING (delivery_id)
+    SELECT d.delivery_id
+    FROM (SELECT * FROM candidates ORDER BY nth, next_at LIMIT 2 * %(limit)s) AS c
+    JOIN webhooks.deliveries d USING (delivery_id)
     WHERE d.state = 'due' AND d.is_next AND (d.leased_until IS NULL OR d.leased_until < now())
     ORDER BY c.nth, c.next_at LIMIT %(limit)s
     FOR UPDATE OF d SKIP LOCKED
@@ -77,7 +79,11 @@ WITH open_to AS (
     WHERE s.endpoint_id = n.endpoint_id
 )
 SELECT c.delivery_id, c.endpoint_id, c.sequence, c.type, c.tried, c.tries_once, i.item::text,
-       e.url, e.payload, e.masked_fields
+       e.url, e.payload, e.masked_fields,
+       ARRAY(SELECT k.secret_id FROM read_webhook_endpoints.secrets k
+             WHERE k.endpoint_id = c.endpoint_id
+               AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+             ORDER BY k.position DESC)
 FROM claimed c
 JOIN webhooks.items i USING (item_id)
 JOIN read_webhook_endpoints.endpoints e ON e.endpoint_id = c.endpoint_id
@@ -89,7 +95,10 @@ UPDATE webhooks.deliveries SET leased_until = NULL WHERE delivery_id = %s AND st
 
 
 class ClaimedDelivery(NamedTuple):
-    """A delivery that is ours to send. `tried` counts the attempts of this round."""
+    """A delivery that is ours to send. `tried` counts the attempts of this round.
+
+    `secret_ids` are of those that hold now, newest first.
+    """
 
     delivery_id: UUID
     endpoint_id: UUID
@@ -101,6 +110,7 @@ class ClaimedDelivery(NamedTuple):
     url: str
     payload: str
     masked_fields: list[str]
+    secret_ids: list[UUID]
 
 
 @dataclass(frozen=True)
@@ -127,10 +137,11 @@ class DueDeliveries:
             "lease": LEASE_SECONDS,
             "pace": PACE_SECONDS,
         }
-        with self._pool.connection() as connection, connection.transaction():
-            connection.execute(QUICKLY)
-            rows = connection.execute(_CLAIM, values, prepare=True).fetchall()
-        return [ClaimedDelivery(*row) for row in rows]
+        with self._pool.connection() as connection:
+            with connection.pipeline(), connection.transaction():
+                connection.execute(QUICKLY)
+                claimed = connection.execute(_CLAIM, values, prepare=True)
+            return [ClaimedDelivery(*row) for row in claimed.fetchall()]
 
     def release(self, delivery_id: UUID) -> None:
         """Give one back that was not tried."""

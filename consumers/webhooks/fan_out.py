@@ -12,7 +12,7 @@ from consumers.public_events.handling import Done, Item, Outcome, Reject, RetryL
 from consumers.webhooks.deliveries import ITEM_BYTES_MAX, item_bytes, write_for_all
 
 PATIENCE_SECONDS = 1.0  # the list of endpoints is, as a rule, some milliseconds behind
-_LOOK_SECONDS = 0.01
+_LOOK_SECONDS = 0.025
 
 _KNOWN = "SELECT position FROM read_webhook_endpoints.position"
 

@@ -44,6 +44,7 @@ class EndpointSecrets:
         self._keyring = keyring
         self._valid_secrets = valid_secrets
         self._remembered: dict[UUID, tuple[float, tuple[bytes, ...]]] = {}
+        self._open: dict[UUID, bytes] = {}
 
     def keep(self, secret_id: UUID, secret: bytes) -> None:
         """Keep a secret under its id, before the event that names it."""
@@ -70,6 +71,25 @@ class EndpointSecrets:
         if opened:
             self._remembered[endpoint_id] = (now + REMEMBERED_SECONDS, opened)
         return opened
+
+    def opened(self, secret_ids: Sequence[UUID]) -> tuple[bytes, ...]:
+        """These secrets, in this order, without those that are kept no more.
+
+        A secret never changes: one that was opened once stays so in memory.
+        """
+        missing = [secret_id for secret_id in secret_ids if secret_id not in self._open]
+        if missing:
+            if len(self._open) >= _REMEMBERED_MAX:
+                self._open.clear()
+                missing = list(secret_ids)
+            self._open.update(self._kept(missing))
+        return tuple(self._open[each] for each in secret_ids if each in self._open)
+
+    def _kept(self, secret_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        by_name = {_name(secret_id): secret_id for secret_id in secret_ids}
+        with borrowed(self._pool) as connection:
+            rows = connection.execute(_KEPT, (list(by_name),)).fetchall()
+        return {by_name[name]: self._keyring.decrypt(bytes(held)) for name, held in rows}
 
     def _opened(self, secret_ids: Sequence[UUID]) -> tuple[bytes, ...]:
         names = [_name(secret_id) for secret_id in secret_ids]

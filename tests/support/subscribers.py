@@ -101,7 +101,7 @@ class Subscribers:
         """A sender that may tell this machine."""
         courier = Courier([ip_network("127.0.0.1/32")], seconds_max=2.0)
         options.setdefault("disable", self.disable)
-        return WebhookSender(self.pool, courier, self.secrets.secrets_of, **options)
+        return WebhookSender(self.pool, courier, self.secrets.opened, **options)
 
     def state(self, endpoint_id: UUID) -> str:
         self.fold()

@@ -111,3 +111,99 @@ CREATE TABLE IF NOT EXISTS webhooks.digests (
     PRIMARY KEY (endpoint_id, day)
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON webhooks.digests TO daystar_app;
+
+-- What came of attempts, each of another delivery: a row for each, the delivery moved on, the next of
+-- its subject let go, its endpoint judged. One call, so that the endpoints' rows are held no longer
+-- than this takes; it does not wait for the disk (see consumers/webhooks/claiming.py). A pause is
+-- until the next attempt, null where there is none. Whatever another process has recorded meanwhile
+-- (a lease may run out): delivered is delivered. Answers the deliveries given up, and the endpoints
+-- that have only failed for too long.
+CREATE OR REPLACE FUNCTION webhooks.record_attempts(
+    delivery_ids uuid[], endpoint_ids uuid[], started_ats timestamptz[], latencies integer[],
+    statuses smallint[], outcomes text[], excerpts text[], successes boolean[],
+    pauses double precision[], window_seconds integer, tries_min integer, failures_percent integer,
+    broken_min integer, broken_max integer, failing_days integer,
+    OUT exhausted uuid[], OUT failing uuid[]
+) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM webhooks.endpoint_states s WHERE s.endpoint_id = ANY(endpoint_ids)
+    ORDER BY s.endpoint_id FOR UPDATE;
+
+    WITH told AS (
+        SELECT * FROM unnest(delivery_ids, started_ats, latencies, statuses, outcomes, excerpts,
+                             successes, pauses)
+        AS t (delivery_id, started_at, latency_ms, status, outcome, excerpt, is_delivered, pause)
+    ), judged AS (
+        SELECT t.*, CASE WHEN t.is_delivered OR d.state = 'delivered' THEN 'delivered'
+                         WHEN d.state <> 'due' OR t.pause IS NOT NULL THEN d.state
+                         WHEN d.delivered_at IS NOT NULL THEN 'delivered'
+                         ELSE 'exhausted' END AS state
+        FROM told t JOIN webhooks.deliveries d USING (delivery_id)
+    ), moved AS (
+        UPDATE webhooks.deliveries d
+        SET attempts = d.attempts + 1, leased_until = NULL, state = j.state,
+            next_at = coalesce(now() + make_interval(secs => j.pause), d.next_at),
+            delivered_at = CASE WHEN j.is_delivered THEN coalesce(d.delivered_at, now())
+                                ELSE d.delivered_at END,
+            finished_at = CASE WHEN j.state = 'due' THEN NULL
+                               ELSE coalesce(d.finished_at, now()) END
+        FROM judged j WHERE d.delivery_id = j.delivery_id
+        RETURNING d.delivery_id, d.state, d.attempts
+    ), noted AS (
+        INSERT INTO webhooks.attempts
+            (delivery_id, number, started_at, latency_ms, status, outcome, excerpt)
+        SELECT t.delivery_id, m.attempts, t.started_at, t.latency_ms, t.status, t.outcome,
+               t.excerpt
+        FROM told t JOIN moved m USING (delivery_id)
+    )
+    SELECT coalesce(array_agg(m.delivery_id) FILTER (WHERE m.state = 'exhausted'), '{}')
+    INTO exhausted FROM moved m;
+
+    UPDATE webhooks.deliveries d SET is_next = true
+    FROM (
+        SELECT DISTINCT f.endpoint_id, f.subject FROM webhooks.deliveries f
+        WHERE f.delivery_id = ANY(delivery_ids) AND f.state <> 'due'
+    ) AS f
+    CROSS JOIN LATERAL (
+        SELECT o.delivery_id FROM webhooks.deliveries o
+        WHERE o.endpoint_id = f.endpoint_id AND o.subject = f.subject AND o.state = 'due'
+        ORDER BY o.sequence LIMIT 1
+    ) AS oldest
+    WHERE d.delivery_id = oldest.delivery_id AND NOT d.is_next;
+
+    WITH told AS (
+        SELECT t.endpoint_id, count(*) AS tries, count(*) FILTER (WHERE NOT t.success) AS failures
+        FROM unnest(endpoint_ids, successes) AS t (endpoint_id, success) GROUP BY t.endpoint_id
+    ), counted AS (
+        SELECT s.endpoint_id, t.failures = t.tries AS failed, s.broken_seconds, w.goes_on,
+               t.tries + CASE WHEN w.goes_on THEN s.window_tries ELSE 0 END AS tries,
+               t.failures + CASE WHEN w.goes_on THEN s.window_failures ELSE 0 END AS failures
+        FROM webhooks.endpoint_states s JOIN told t USING (endpoint_id)
+        CROSS JOIN LATERAL (
+            SELECT s.window_began_at > now() - make_interval(secs => window_seconds) IS TRUE
+            AS goes_on
+        ) AS w
+        WHERE t.failures > 0 OR s.failing_since IS NOT NULL OR s.broken_until IS NOT NULL
+    ), judged AS (
+        SELECT c.*, CASE WHEN c.failed AND (c.broken_seconds > 0 OR (
+                                  c.tries >= tries_min
+                                  AND c.failures * 100 >= c.tries * failures_percent))
+                         THEN least(greatest(c.broken_seconds * 2, broken_min), broken_max)
+                         ELSE 0 END AS breaks_for
+        FROM counted c
+    ), marked AS (
+        UPDATE webhooks.endpoint_states s
+        SET failing_since = CASE WHEN j.failed THEN coalesce(s.failing_since, now()) END,
+            last_failed_at = CASE WHEN j.failed THEN now() ELSE s.last_failed_at END,
+            window_began_at = CASE WHEN j.goes_on THEN s.window_began_at ELSE now() END,
+            window_tries = j.tries, window_failures = j.failures, broken_seconds = j.breaks_for,
+            broken_until = CASE WHEN j.breaks_for > 0
+                                THEN now() + make_interval(secs => j.breaks_for) END
+        FROM judged j WHERE s.endpoint_id = j.endpoint_id
+        RETURNING s.endpoint_id, s.failing_since
+    )
+    SELECT coalesce(array_agg(m.endpoint_id), '{}') INTO failing FROM marked m
+    WHERE m.failing_since < now() - make_interval(days => failing_days);
+
+    PERFORM set_config('synchronous_commit', 'off', true);
+END $$;

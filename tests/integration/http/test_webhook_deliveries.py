@@ -74,6 +74,7 @@ def happen(house, subscribers, contributions=1):
     for _ in range(contributions):
         house.contribution(member_id)
     subscribers.tell()
+    subscribers.catch_up()
     return member_id
 
 
