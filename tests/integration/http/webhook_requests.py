@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from consumers.webhooks.fan_out import WebhookFanOut
-from projections.public_events.table import TYPES
+from consumers.public_events.inbox import Inbox
 from tests.integration.http.house import WEBHOOKS, Client, House
 
 SUBSCRIPTION = {
@@ -38,14 +37,14 @@ class Told:
         fresh = SUBSCRIPTION | {"begins_after": None}
         webhooks = {name: client.post(WEBHOOKS, fresh).json["id"] for name in names}
         client.post(f"{WEBHOOKS}/{webhooks['paused']}/pause", {})
-        head = house.services.change_feed.head(0)
         member = house.member(member_number="TAKEN08", national_id="TAKEN0008", phone="0712345678")
         for number in range(2):
             house.contribution(member, payment_reference=f"TOLD-{number}")
         house.follow()
-        items = house.services.change_feed.changes(head, limit=100, types=frozenset(TYPES)).items
-        with house.services.pool.connection() as connection, connection.transaction():
-            WebhookFanOut().handle(connection, items)
+        with house.services.pool.connection() as connection:
+            Inbox("webhooks").register(connection)
+        while house.services.webhooks.catching_up().work_once():
+            pass
         (delivery,) = client.get(f"{WEBHOOKS}/{webhooks['told']}/deliveries?per_page=1").json[
             "deliveries"
         ]
