@@ -19,6 +19,7 @@ from projections.consuming import consumer_status, relay_status
 from projections.mpesa_due import PAYOUT, PUSH
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
+from projections.webhook_metrics import webhook_figures
 
 _BOUNDS_MILLISECONDS = (5, 25, 100, 500, 2500)
 _REQUESTS = """
@@ -72,6 +73,7 @@ class Figures(Collector):
             [waiting] = connection.execute(_WAITING).fetchall()
             [set_aside] = connection.execute(_SET_ASIDE).fetchall()
             [delay] = connection.execute(_DELAY).fetchall()
+            webhooks = list(webhook_figures(connection))
         yield from _requests(requests)
         yield from self._followers()
         yield from self._consuming()
@@ -79,6 +81,7 @@ class Figures(Collector):
         yield from _requests_to_safaricom("payouts", "Payouts", payouts, payouts_due)
         yield from _lanes(lanes)
         yield from _callbacks(waiting, set_aside, delay)
+        yield from webhooks
 
     def _consuming(self) -> Iterator[Metric]:
         relay = relay_status(self._pool, now=self._now())

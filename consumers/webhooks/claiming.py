@@ -21,7 +21,7 @@ from psycopg_pool import ConnectionPool
 from infra.postgres.pool import borrowed
 from infra.webhooks.courier import POST_SECONDS_MAX
 
-LEASE_SECONDS = POST_SECONDS_MAX + 45.0
+LEASE_SECONDS = POST_SECONDS_MAX + 15.0
 PACE_SECONDS = 0.1  # of a rate, this much goes at once
 
 _CLAIM = """

@@ -31,6 +31,7 @@ from infra.webhooks.courier import Answer, Courier, Failure
 from infra.webhooks.signatures import signed_headers
 
 THREADS = 48
+CLAIMED_MAX = 2 * THREADS  # what waits for a thread waits a moment; who hangs cannot take them all
 POLL_SECONDS_BUSY = 0.04  # a little patience claims more at once, and that costs far less
 POLL_SECONDS_IDLE = 0.2
 POLL_GROWTH = 1.3
@@ -96,10 +97,10 @@ class WebhookSender:
         return len(claimed)
 
     def _claim(self) -> list[ClaimedDelivery]:
-        free = THREADS - self._rooms.taken
+        free = CLAIMED_MAX - self._rooms.taken
         if free <= 0:
             return []
-        claimed = self._due.claim(free, self._rooms.left())
+        claimed = self._due.claim(min(free, THREADS), self._rooms.left())
         for delivery in claimed:
             self._rooms.enter(delivery.endpoint_id)
         return claimed

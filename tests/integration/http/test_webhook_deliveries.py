@@ -74,7 +74,7 @@ def happen(house, subscribers, contributions=1):
     for _ in range(contributions):
         house.contribution(member_id)
     subscribers.tell()
-    subscribers.catch_up()
+    subscribers.catch_up()  # a webhook that is new is told by way of the log
     return member_id
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from consumers.public_events.inbox import Inbox
 from tests.integration.http.house import WEBHOOKS, Client, House
-from tests.support.subscribers import Subscribers
 
 SUBSCRIPTION = {
     "url": "https://books.example/hooks/daystar",
@@ -40,9 +40,11 @@ class Told:
         member = house.member(member_number="TAKEN08", national_id="TAKEN0008", phone="0712345678")
         for number in range(2):
             house.contribution(member, payment_reference=f"TOLD-{number}")
-        subscribers = Subscribers(house.co_operative)
-        subscribers.tell()
-        subscribers.catch_up()
+        house.follow()
+        with house.services.pool.connection() as connection:
+            Inbox("webhooks").register(connection)
+        while house.services.webhooks.catching_up().work_once():
+            pass
         (delivery,) = client.get(f"{WEBHOOKS}/{webhooks['told']}/deliveries?per_page=1").json[
             "deliveries"
         ]
