@@ -49,7 +49,7 @@ lint-openapi: $(INSTALLED) ## Hold the API's document to Redocly's recommended r
 		echo "!!! The API's document was NOT linted: there is no npx. Install Node.js. !!!" >&2; \
 	fi
 
-clients: $(INSTALLED) ## Try public Daraja libraries, in environments of their own, on the simulator
+clients: $(INSTALLED) ## Try public Daraja and webhook libraries, in environments of their own, on our house
 	$(BIN)/python -m tests.conformance.clients
 
 fuzz: $(INSTALLED) ## Ask the running application 10,000 things its OpenAPI document allows and forbids

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import health, metrics
-from app.accounting import changes, resources, summary
+from app.accounting import changes, resources, summary, webhook_deliveries, webhooks
 from app.accounting import loans as lending
 from app.auth import SERVICES, rate_limit_headers
 from app.blueprint import Api
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX = 64 * 1024
 ALIAS_PREFIX = "/wp-json/daystar-accounting/"
 _ACCOUNTING = (resources, lending, summary, changes)  # one blueprint in several files
+_WEBHOOKS = (webhooks, webhook_deliveries)  # and so here
 _ACTS = (
     *(members, contributions, refunds, loans, repayments),
     *(mpesa, receipts, suspense, set_aside, payouts, reconciliation, events),
@@ -75,7 +76,7 @@ def create_app(services: Services) -> Flask:
     app.extensions[SERVICES] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]
     api = Api(app)
-    doors = (*_ACCOUNTING, *_ACTS, *_CALLBACKS, *_OF_THE_HOUSE)
+    doors = (*_ACCOUNTING, *_WEBHOOKS, *_ACTS, *_CALLBACKS, *_OF_THE_HOUSE)
     for blueprint in dict.fromkeys(door.blueprint for door in doors):
         api.register_blueprint(blueprint)
     app.register_blueprint(documentation.page_parts)

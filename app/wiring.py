@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +15,9 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from app.answer_memory import AnswerMemory
+from app.consuming_wiring import ConsumingServices
 from app.reconciliation_wiring import ReconciliationServices
+from app.webhook_wiring import WebhookServices
 from consumers.loans.daily_round import DailyRound
 from consumers.mpesa.callback_kinds import CALLBACK_KINDS
 from consumers.mpesa.due_requests import DueRequests
@@ -33,6 +35,7 @@ from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from infra.event_store.unit_of_work import EventStore
 from infra.idempotency import IdempotencyKeys
+from infra.kafka.broker import Broker
 from infra.key_check import KeyCheck
 from infra.keyring import Keyring, MasterKeyError, new_master_key
 from infra.mpesa.client import DarajaClient
@@ -51,12 +54,15 @@ from infra.postgres.pool import application_url, open_pool
 from infra.rate_limit import RateLimiter
 from infra.settings import Settings
 from infra.usage import UsageLog
+from infra.webhooks.delivery_log import DeliveryLog
+from infra.webhooks.endpoint_secrets import EndpointSecrets
 from projections.export import Exports
 from projections.follower import Follower
 from projections.installation import install_read_models
 from projections.mpesa_due import PAYOUT, PUSH
 from projections.public_events.feed import ChangeFeed
 from projections.read_models import READ_MODELS
+from projections.webhook_endpoints import valid_secrets
 
 EXPORTS_MAX = 2  # in each web process; others are told to come again
 EXPORT_TIMEOUT_MILLISECONDS = 60_000  # of one step: finding the first row, or fetching some more
@@ -91,6 +97,12 @@ def database_urls(settings: Settings) -> DatabaseUrls:
         )
     assert settings.database_url is not None
     return DatabaseUrls(settings.database_owner_url or settings.database_url, settings.database_url)
+
+
+def local_broker(settings: Settings) -> Broker:
+    """The Kafka that `daystar kafka` runs on this machine."""
+    home = settings.data_directory / "kafka"
+    return Broker(home, settings.kafka.local_port, memory=home)
 
 
 @contextmanager
@@ -231,6 +243,14 @@ class Services:
         return ChangeFeed(self.pool, waiters_max=self.settings.web_threads // 2)
 
     @cached_property
+    def endpoint_secrets(self) -> EndpointSecrets:
+        return EndpointSecrets(self.pool, self.keyring, partial(valid_secrets, self.pool))
+
+    @cached_property
+    def delivery_log(self) -> DeliveryLog:
+        return DeliveryLog(self.pool)
+
+    @cached_property
     def answers(self) -> AnswerMemory:
         return AnswerMemory()
 
@@ -326,6 +346,14 @@ class Services:
             self.settings.payouts.patience,
             addresses=self.payout_addresses,
         )
+
+    @cached_property
+    def consuming(self) -> ConsumingServices:
+        return ConsumingServices(self)
+
+    @cached_property
+    def webhooks(self) -> WebhookServices:
+        return WebhookServices(self)
 
     @cached_property
     def reconciliation(self) -> ReconciliationServices:

@@ -28,6 +28,8 @@ from domain.mpesa import (
 )
 from domain.mpesa import handlers as mpesa
 from domain.principals import principal as principals
+from domain.webhooks import commands as webhook_commands
+from domain.webhooks import handlers as webhooks
 
 COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     member_commands.RegisterMember: members.register_member,
@@ -98,4 +100,11 @@ COMMAND_HANDLERS: Mapping[type[Any], Callable[..., Any]] = {
     api_keys.IssueApiKey: api_keys.issue_api_key,
     api_keys.RotateApiKey: api_keys.rotate_api_key,
     api_keys.RevokeApiKey: api_keys.revoke_api_key,
+    webhook_commands.CreateWebhookEndpoint: webhooks.create_webhook_endpoint,
+    webhook_commands.ChangeWebhookEndpoint: webhooks.change_webhook_endpoint,
+    webhook_commands.PauseWebhookEndpoint: webhooks.pause_webhook_endpoint,
+    webhook_commands.ResumeWebhookEndpoint: webhooks.resume_webhook_endpoint,
+    webhook_commands.RotateWebhookSecret: webhooks.rotate_webhook_secret,
+    webhook_commands.DeleteWebhookEndpoint: webhooks.delete_webhook_endpoint,
+    webhook_commands.DisableWebhookEndpoint: webhooks.disable_webhook_endpoint,
 }

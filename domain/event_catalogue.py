@@ -22,6 +22,7 @@ from domain.mpesa.reconciliation_case import ReconciliationCase
 from domain.mpesa.reconciliation_run import ReconciliationRun
 from domain.mpesa.stk_push import Push
 from domain.principals.principal import Principal
+from domain.webhooks.endpoint import WebhookEndpoint
 
 AGGREGATES: Mapping[str, type[Aggregate]] = {
     "member": Member,
@@ -37,6 +38,7 @@ AGGREGATES: Mapping[str, type[Aggregate]] = {
     "reconciliation-case": ReconciliationCase,
     "principal": Principal,
     "api-key": ApiKey,
+    "webhook-endpoint": WebhookEndpoint,
 }
 
 EVENTS: Mapping[str, type[Event]] = {
@@ -142,4 +144,12 @@ EVENTS: Mapping[str, type[Event]] = {
     "api-key.issued": ApiKey.Issued,
     "api-key.rotated": ApiKey.Rotated,
     "api-key.revoked": ApiKey.Revoked,
+    "webhook-endpoint.created": WebhookEndpoint.Created,
+    "webhook-endpoint.changed": WebhookEndpoint.Changed,
+    "webhook-endpoint.paused": WebhookEndpoint.Paused,
+    "webhook-endpoint.resumed": WebhookEndpoint.Resumed,
+    "webhook-endpoint.secret-rotated": WebhookEndpoint.SecretRotated,
+    "webhook-endpoint.disabled": WebhookEndpoint.Disabled,
+    "webhook-endpoint.enabled": WebhookEndpoint.Enabled,
+    "webhook-endpoint.deleted": WebhookEndpoint.Deleted,
 }

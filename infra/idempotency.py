@@ -10,9 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from infra.event_store.log import Answer
+from infra.event_store.errors import IdempotencyClaimLapsed
+from infra.event_store.log import CLAIM_LAPSED, Answer
 from infra.keyring import Keyring
 
 CLAIM_SECONDS = 30  # five attempts of an append, five seconds each, fit into it
@@ -31,6 +35,7 @@ WHERE kept.status IS NULL
 RETURNING claim
 """
 _KEPT = "SELECT request_hash, status, body FROM event_store.idempotency WHERE request_key = %s"
+_KEEP = "SELECT event_store.keep_answer(%s, %s, %s, %s)"
 _RELEASE = """
 DELETE FROM event_store.idempotency WHERE request_key = %s AND claim = %s AND status IS NULL
 """
@@ -102,6 +107,22 @@ class IdempotencyKeys:
     def answer(self, claim: Claim, *, status: int, body: bytes) -> Answer:
         """The answer as the append stores it."""
         return Answer(claim.request_key, claim.claim, status, self._keyring.encrypt(body))
+
+    def keep(
+        self, connection: Connection[TupleRow], claim: Claim, *, status: int, body: bytes
+    ) -> None:
+        """Store the answer of what is done beside the log, in the transaction that does it.
+
+        Raises:
+            IdempotencyClaimLapsed: the claim was given to another; roll back.
+        """
+        kept = (claim.request_key, claim.claim, status, self._keyring.encrypt(body))
+        try:
+            connection.execute(_KEEP, kept)
+        except psycopg.Error as error:
+            if error.sqlstate == CLAIM_LAPSED:
+                raise IdempotencyClaimLapsed from error
+            raise
 
     def release(self, claim: Claim) -> None:
         """Nothing was done: let the key be used again."""

@@ -76,3 +76,5 @@ def configure_logs(*, process: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    # Of brokers that are away it says each second much that our own lines say once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

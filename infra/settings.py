@@ -19,6 +19,7 @@ from domain.contributions.rules import ContributionRules, ContributionType
 from domain.errors import InvalidInput
 from domain.money import cents_from_text
 from infra.errors import SettingsError
+from infra.kafka.settings import KafkaSettings, kafka_settings
 from infra.mpesa.addresses import ForbiddenCallbackUrl, check_public_url
 from infra.mpesa.credentials import Credentials
 from infra.mpesa.payout_settings import PayoutSettings, payout_settings
@@ -35,6 +36,8 @@ from infra.mpesa.settings import (
     simulator_credentials,
 )
 from infra.variables import Variable, Variables
+from infra.webhooks.delivery_settings import DeliverySettings, delivery_settings
+from infra.webhooks.endpoint_settings import EndpointSettings, endpoint_settings
 
 _PORT = Range(0, 65_535)
 _DAYS = Range(1, 36_500)
@@ -82,6 +85,10 @@ class Settings:
     paybill: PaybillSettings = field(default_factory=PaybillSettings)
     reconciliation: ReconciliationSettings = field(default_factory=ReconciliationSettings)
     payouts: PayoutSettings = field(default_factory=PayoutSettings)
+    kafka: KafkaSettings = field(default_factory=KafkaSettings)
+    dead_letters_max: int = 100
+    endpoints: EndpointSettings = field(default_factory=EndpointSettings)
+    deliveries: DeliverySettings = field(default_factory=DeliverySettings)
 
     @property
     def is_demo(self) -> bool:
@@ -176,12 +183,7 @@ def _settings(variables: Variables) -> Settings:
             otherwise="`DAYSTAR_DATA_DIR/master.key`, made once",
             is_secret=True,
         ),
-        rate_limit=variables.whole(
-            "DAYSTAR_RATE_LIMIT",
-            600,
-            "requests a key may make in a minute, all processes together",
-            within=Range(1, 1_000_000_000),
-        ),
+        rate_limit=_rate_limit(variables),
         retention=_retention(variables),
         mpesa=mpesa_credentials(
             variables,
@@ -192,8 +194,12 @@ def _settings(variables: Variables) -> Settings:
         paybill=paybill_settings(variables),
         reconciliation=reconciliation_settings(variables),
         payouts=payout_settings(variables),
+        endpoints=endpoint_settings(variables),
+        deliveries=delivery_settings(variables),
         member_number_prefix=_member_number_prefix(variables),
         contribution_rules=_contribution_rules(variables),
+        kafka=kafka_settings(variables),
+        dead_letters_max=_dead_letters_max(variables),
     )
 
 
@@ -228,6 +234,15 @@ def _public_url(variables: Variables, port: int) -> str:
     return url
 
 
+def _rate_limit(variables: Variables) -> int:
+    return variables.whole(
+        "DAYSTAR_RATE_LIMIT",
+        600,
+        "requests a key may make in a minute, all processes together",
+        within=Range(1, 1_000_000_000),
+    )
+
+
 def _retention(variables: Variables) -> Retention:
     usual = Retention()
     return Retention(
@@ -258,6 +273,11 @@ def _retention(variables: Variables) -> Retention:
             within=_DAYS,
         ),
     )
+
+
+def _dead_letters_max(variables: Variables) -> int:
+    about = "with so many open dead letters a consumer stops until somebody has looked at them"
+    return variables.whole("DAYSTAR_DEAD_LETTERS_MAX", 100, about, within=Range(1, 1_000_000))
 
 
 def _member_number_prefix(variables: Variables) -> str:

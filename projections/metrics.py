@@ -15,9 +15,11 @@ from prometheus_client.registry import Collector
 from psycopg_pool import ConnectionPool
 
 from infra.postgres.pool import borrowed
+from projections.consuming import consumer_status, relay_status
 from projections.mpesa_due import PAYOUT, PUSH
 from projections.read_models import READ_MODELS
 from projections.status import follower_status
+from projections.webhook_metrics import webhook_figures
 
 _BOUNDS_MILLISECONDS = (5, 25, 100, 500, 2500)
 _REQUESTS = """
@@ -71,12 +73,36 @@ class Figures(Collector):
             [waiting] = connection.execute(_WAITING).fetchall()
             [set_aside] = connection.execute(_SET_ASIDE).fetchall()
             [delay] = connection.execute(_DELAY).fetchall()
+            webhooks = list(webhook_figures(connection))
         yield from _requests(requests)
         yield from self._followers()
+        yield from self._consuming()
         yield from _requests_to_safaricom("pushes", "Requests to pay", pushes, due)
         yield from _requests_to_safaricom("payouts", "Payouts", payouts, payouts_due)
         yield from _lanes(lanes)
         yield from _callbacks(waiting, set_aside, delay)
+        yield from webhooks
+
+    def _consuming(self) -> Iterator[Metric]:
+        relay = relay_status(self._pool, now=self._now())
+        if relay is not None:
+            tells = "Events that Kafka is not told of yet."
+            yield _figure("relay_events_behind", tells, relay.events_behind)
+            yield _figure("relay_seconds_behind", "Age of the oldest.", relay.seconds_behind)
+        behind = _gauge(
+            "consumer_behind", "Events, or records in Kafka, that wait for it.", "consumer", "feed"
+        )
+        lag = _gauge("consumer_seconds_behind", "For how long.", "consumer", "feed")
+        waits = _gauge("consumer_waits_seconds", "For how long one holds it up.", "consumer")
+        letters = _gauge("dead_letters", "Events that it rejected.", "consumer")
+        parked = _gauge("parked", "Events that wait behind them.", "consumer")
+        for consumer in consumer_status(self._pool, now=self._now()):
+            behind.add_metric([consumer.name, consumer.feed], consumer.behind)
+            lag.add_metric([consumer.name, consumer.feed], consumer.seconds_behind)
+            waits.add_metric([consumer.name], consumer.waits_seconds)
+            letters.add_metric([consumer.name], consumer.dead_letters)
+            parked.add_metric([consumer.name], consumer.parked)
+        yield from (behind, lag, waits, letters, parked)
 
     def _followers(self) -> Iterator[Metric]:
         behind = _gauge("follower_events_behind", "Events that are not folded yet.", "read_model")
@@ -93,6 +119,10 @@ class Figures(Collector):
 
 def _gauge(name: str, tells: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"daystar_{name}", tells, labels=labels)
+
+
+def _figure(name: str, tells: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"daystar_{name}", tells, value=value)
 
 
 def _requests(rows: list[_Row]) -> Iterator[Metric]:

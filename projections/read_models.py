@@ -11,11 +11,12 @@ from projections.payouts import PAYOUTS
 from projections.read_model import ReadModel
 from projections.reconciliation import RECONCILIATION
 from projections.summary import SUMMARY
+from projections.webhook_endpoints import WEBHOOK_ENDPOINTS
 
 READ_MODELS: Mapping[str, ReadModel] = {
     model.name: model
     for model in (
         *(MPESA_DUE, MEMBERS, CONTRIBUTIONS, LOANS, SUMMARY, MPESA_TRANSACTIONS, PAYOUTS),
-        RECONCILIATION,
+        *(RECONCILIATION, WEBHOOK_ENDPOINTS),
     )
 }

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from projections.installation import schema_name
@@ -50,10 +51,13 @@ def _status(pool: ConnectionPool, model: ReadModel, now: datetime) -> FollowerSt
         ).fetchone()
         assert row is not None, "an installed read model has a follower row"
         state, error, error_position, position = row
-        behind = connection.execute(_LAG, (position,)).fetchone()
-    assert behind is not None
-    events_behind, oldest = behind
-    seconds = (now - oldest).total_seconds() if oldest else 0.0
-    return FollowerStatus(
-        model.name, state, position, events_behind, max(seconds, 0.0), error, error_position
-    )
+        behind = lag(connection, position, now)
+    return FollowerStatus(model.name, state, position, *behind, error, error_position)
+
+
+def lag(connection: Connection[TupleRow], position: int, now: datetime) -> tuple[int, float]:
+    """How many events are after a position, up to 100,000, and the age of the oldest in seconds."""
+    row = connection.execute(_LAG, (position,)).fetchone()
+    assert row is not None
+    events, oldest = row
+    return events, max((now - oldest).total_seconds(), 0.0) if oldest else 0.0

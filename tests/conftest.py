@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +12,19 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from infra.event_store.unit_of_work import EventStore
+from infra.kafka.broker import Broker
+from infra.kafka.settings import KafkaSettings
 from infra.keyring import Keyring, new_master_key
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.pool import open_pool
 from tests.support.co_operative import CoOperative
 from tests.support.databases import Databases
+from tests.support.kafka import RunningBroker, kafka_or_skip
+from tests.support.ports import free_port
 
 MASTER_KEY = new_master_key()
+# Of connections that a broker refused, it leaves the sockets to the garbage collector.
+LEFT_BY_KAFKA_PYTHON = "ignore:unclosed <socket.socket:ResourceWarning"
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine breaks no claim
 hypothesis.settings.load_profile("ours")
 
@@ -26,6 +33,9 @@ hypothesis.settings.load_profile("ours")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole houses first: where several processes share the tests, none is left alone with one."""
     items.sort(key=lambda item: "stories" not in item.path.parts)
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.filterwarnings(LEFT_BY_KAFKA_PYTHON))
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +55,33 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         yield Databases(server.url("postgres", "daystar"))
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_jars(request: pytest.FixtureRequest) -> Path:
+    """A folder that remembers where Kafka's jars are."""
+    memory = Path(request.config.rootpath) / "var" / "kafka"
+    kafka_or_skip(memory)
+    return memory
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, kafka_jars: Path) -> Iterator[RunningBroker]:
+    """A Kafka of our own, started by the first test that asks for it."""
+    running = RunningBroker(Broker(tmp_path_factory.mktemp("kafka"), free_port(), kafka_jars))
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def kafka(broker: RunningBroker) -> Iterator[KafkaSettings]:
+    """Kafka with topics that are this test's alone."""
+    with broker.topics() as settings:
+        yield settings
+    gc.collect()
 
 
 @pytest.fixture

@@ -229,6 +229,11 @@ def page_answer(listing: Listing, arguments: dict[str, Any]) -> Response:
     return fresh_answer(shown, lambda: _page(listing, arguments, filters, None))
 
 
+def callers_page(listing: Listing, arguments: dict[str, Any], filters: dict[str, Any]) -> Response:
+    """A page of what is the caller's own: another caller's is another, so it is not remembered."""
+    return _page(listing, arguments, filters, None)
+
+
 def _page(
     listing: Listing, arguments: dict[str, Any], filters: dict[str, Any], as_of: AsOf | None
 ) -> Response:

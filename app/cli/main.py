@@ -16,6 +16,8 @@ from app.cli.administration import (
     rotate_master_key,
 )
 from app.cli.adoption import imports
+from app.cli.consuming import consume, kafka, relay
+from app.cli.dead_letters import dead_letters
 from app.cli.demo_data import demo_data
 from app.cli.document import openapi, public_schemas
 from app.cli.loan_products import loan_products
@@ -47,6 +49,9 @@ for command in (
     follow,
     send,
     schedule,
+    relay,
+    consume,
+    kafka,
     simulator,
     migrate,
     status,
@@ -64,6 +69,7 @@ for command in (
     loan_products,
     mpesa,
     reconcile,
+    dead_letters,
     demo_data,
     master_key,
     rotate_master_key,

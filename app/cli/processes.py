@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 from app.factory import create_app
 from app.wiring import Services
 from consumers.mpesa.due_requests import forget_old_claims
+from consumers.webhooks.housekeeping import cancel_for_deleted, forget_deliveries
 from infra.ending import once, when_asked_to_end
 from infra.errors import InfrastructureError, SettingsError
 from infra.logs import configure_logs
@@ -50,7 +51,7 @@ def intake() -> None:
 
     Example: daystar intake
     """
-    _run("intake", lambda services: [services.intake().run])
+    run("intake", lambda services: [services.intake().run])
 
 
 @click.command()
@@ -60,7 +61,7 @@ def follow() -> None:
     Example: daystar follow
     """
     collect_garbage_seldom()
-    _run("follow", lambda services: [services.follower().run])
+    run("follow", lambda services: [services.follower().run])
 
 
 def collect_garbage_seldom() -> None:
@@ -87,10 +88,19 @@ def mpesa() -> None:
 
     Example: daystar send mpesa
     """
-    _run(
+    run(
         "send-mpesa",
         lambda services: [services.push_sender().run, services.payout_sender().run],
     )
+
+
+@send.command()
+def webhooks() -> None:
+    """Send due deliveries to webhook endpoints.
+
+    Example: daystar send webhooks
+    """
+    run("send-webhooks", lambda services: [services.webhooks.sender().run])
 
 
 @click.command()
@@ -108,10 +118,11 @@ def schedule() -> None:
             services.payout_watch().run,
             services.daily_round().run,
             services.reconciliation.round().run,
+            services.webhooks.digest_round().run,
             partial(_keep_house, services),
         ]
 
-    _run("schedule", loops)
+    run("schedule", loops)
 
 
 @click.command()
@@ -138,9 +149,7 @@ def simulator() -> None:
     )
 
 
-def _run(
-    process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]
-) -> None:
+def run(process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]) -> None:
     """Run loops, a thread each, until SIGTERM or SIGINT."""
     configure_logs(process=process)
     stop = threading.Event()
@@ -184,6 +193,10 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
                 days=retention.statement_days
             ),
             claims=forget_old_claims(services.pool),
+            cancelled=cancel_for_deleted(services.pool),
+            deliveries=forget_deliveries(
+                services.pool, days=services.settings.deliveries.kept_days
+            ),
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return

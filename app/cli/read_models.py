@@ -24,6 +24,7 @@ from infra.event_store.log import POSITIONS_PER_COMMIT
 from infra.event_store.personal_keys import PersonalKeys
 from infra.event_store.reader import LogReader
 from projections.batch import ProjectionFailure
+from projections.consuming import consumer_status, relay_status
 from projections.follower import pause as pause_projection
 from projections.follower import resume as resume_projection
 from projections.read_model import ReadModel
@@ -39,7 +40,7 @@ _NAME = click.Choice(sorted(READ_MODELS))
 @click.command()
 @click.option("--watch", is_flag=True, help="Go on showing it, with each one's rate.")
 def status(*, watch: bool) -> None:
-    """Show where each read model stands: its position, its lag, what stopped it.
+    """Show where each read model and consumer stands: its position, its lag, what stopped it.
 
     Example: daystar status --watch
     """
@@ -234,3 +235,27 @@ def _lines(services: Services, before: dict[str, tuple[float, int]]) -> Iterator
         if follower.error:
             yield f"  stopped at {follower.error_position}: {follower.error}"
             yield f"  mend the cause, then: daystar projections retry {follower.name}"
+    yield from _consuming_lines(services)
+
+
+def _consuming_lines(services: Services) -> Iterator[str]:
+    """Who tells others, and how far they are."""
+    relay = relay_status(services.pool, now=clock.now())
+    consumers = consumer_status(services.pool, now=clock.now())
+    if relay is not None or consumers:
+        columns = f"{'letters':>7} {'parked':>8} {'behind':>8} {'seconds':>9}"
+        yield f"{'consumer':<20} {'feed':<10} {columns}"
+    if relay is not None:
+        yield (
+            f"{'relay':<20} {'log':<10} {'-':>7} {'-':>8}"
+            f" {relay.events_behind:>8} {relay.seconds_behind:>9.3f}"
+        )
+    for each in consumers:
+        yield (
+            f"{each.name:<20} {each.feed:<10} {each.dead_letters:>7} {each.parked:>8}"
+            f" {each.behind:>8} {each.seconds_behind:>9.3f}"
+        )
+        if each.waits_for is not None:
+            yield f"  waits since {each.waits_seconds:.0f} seconds: {each.waits_for}"
+        if each.dead_letters >= services.settings.dead_letters_max:
+            yield f"  stopped by {each.dead_letters} dead letters: daystar dead-letters list"

@@ -17,6 +17,7 @@ from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.event_store.epochs import Head, check_nobody_works, head_of, open_epoch
 from infra.settings import Settings, read_settings
+from projections.consuming import tell_again
 from projections.installation import remake_read_models_beyond
 from projections.read_models import READ_MODELS
 
@@ -68,7 +69,10 @@ def _begin_again(settings: Settings, head: Head, *, beyond: int) -> None:
     with psycopg.connect(owner_url, autocommit=True) as connection:
         check_nobody_works(connection)
         begins_after = open_epoch(connection, head, beyond=beyond)
+        told_from = tell_again(connection)
     click.echo(f"a new epoch begins after position {begins_after}")
+    if told_from is not None:
+        click.echo(f"Kafka will be told again from position {told_from} on")
     for name in remake_read_models_beyond(owner_url, READ_MODELS.values(), head=head.position):
         click.echo(f"read model {name} knew more than the log: it will be filled anew")
 

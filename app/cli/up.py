@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import sys
 import threading
@@ -13,6 +14,7 @@ import click
 import requests
 import structlog
 
+from app.consuming_wiring import HANDLERS
 from app.demo import load_demo
 from app.wiring import (
     Services,
@@ -20,10 +22,12 @@ from app.wiring import (
     database_urls,
     embedded_postgres,
     house_lock,
+    local_broker,
     open_keyring,
 )
 from infra import clock
 from infra.errors import SettingsError
+from infra.kafka.broker import Broker
 from infra.logs import configure_logs
 from infra.postgres.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from infra.settings import Settings, read_settings
@@ -69,7 +73,8 @@ APPROVAL = """\
 
 
 @click.command()
-def up() -> None:
+@click.option("--kafka", "with_kafka", is_flag=True, help="With a Kafka of its own, and the relay.")
+def up(*, with_kafka: bool) -> None:
     """Start everything: database, migrations, web, intake, followers, senders, schedule.
 
     Prints `ready http://127.0.0.1:PORT` when everything answers.
@@ -78,17 +83,29 @@ def up() -> None:
     """
     configure_logs(process="up")
     settings = read_settings()
+    broker = _own_broker(settings) if with_kafka else None
     with house_lock(settings) as ours:
         if not ours:
             raise SettingsError(
                 f"Another `daystar` runs on {settings.data_directory}. Stop it first, or choose"
                 " another DAYSTAR_DATA_DIR (and DAYSTAR_PORT, DAYSTAR_SIMULATOR_PORT)."
             )
-        _check_ports(settings)
-        _run_house(settings)
+        _check_ports(settings, broker)
+        if broker is not None:
+            broker.command()  # whatever it lacks is said now
+        _run_house(settings, broker)
 
 
-def _run_house(settings: Settings) -> None:
+def _own_broker(settings: Settings) -> Broker:
+    """The Kafka that runs along."""
+    if settings.kafka.bootstrap_servers:
+        raise SettingsError("KAFKA_BOOTSTRAP_SERVERS names a Kafka; leave out that or --kafka.")
+    if not settings.is_demo:
+        raise SettingsError("--kafka is for development; a production has its own brokers.")
+    return local_broker(settings)
+
+
+def _run_house(settings: Settings, broker: Broker | None) -> None:
     embedded = embedded_postgres(settings)
     if embedded is not None:
         embedded.start()
@@ -99,18 +116,20 @@ def _run_house(settings: Settings) -> None:
         open_keyring(settings, urls.application)
         if embedded is not None:
             threading.Thread(target=_mind_database, args=(embedded, stop), daemon=True).start()
-        threading.Thread(target=_announce, args=(settings, stop), daemon=True).start()
-        Supervisor(children(settings)).run()
+        threading.Thread(target=_announce, args=(settings, broker, stop), daemon=True).start()
+        Supervisor(children(settings, broker)).run()
     finally:
         stop.set()
         if embedded is not None:
             embedded.stop()
 
 
-def _check_ports(settings: Settings) -> None:
+def _check_ports(settings: Settings, broker: Broker | None) -> None:
     ports = {"DAYSTAR_PORT": (settings.host, settings.port)}
     if settings.mpesa_is_simulated:
         ports["DAYSTAR_SIMULATOR_PORT"] = ("127.0.0.1", settings.simulator_port)
+    if broker is not None:
+        ports["DAYSTAR_KAFKA_PORT"] = ("127.0.0.1", broker.port)
     deadline = time.monotonic() + PORT_SECONDS_MAX
     for name, (host, port) in ports.items():
         if _is_free(host, port):
@@ -134,13 +153,22 @@ def _is_free(host: str, port: int) -> bool:
         return True
 
 
-def children(settings: Settings) -> list[ChildSpec]:
+def children(settings: Settings, broker: Broker | None) -> list[ChildSpec]:
     """The processes of this house."""
-    commands = [["web"], ["intake"], ["follow"], ["schedule"], ["send", "mpesa"]]
+    commands = [["web"], ["intake"], ["follow"], ["schedule"]]
+    commands += [["send", "mpesa"], ["send", "webhooks"]]
+    commands += [["consume", name] for name in HANDLERS]
     if settings.is_demo and settings.mpesa_is_simulated:
         commands.append(["simulator"])
+    if broker is not None or settings.kafka.bootstrap_servers:
+        commands.append(["relay"])
+    if broker is not None:
+        commands.append(["kafka"])
+    own = {"KAFKA_BOOTSTRAP_SERVERS": broker.address} if broker is not None else {}
     return [
-        ChildSpec("-".join(command), [sys.executable, "-m", "app", *command])
+        ChildSpec(
+            "-".join(command), [sys.executable, "-m", "app", *command], env={**os.environ, **own}
+        )
         for command in commands
     ]
 
@@ -159,13 +187,15 @@ def _mind_database(embedded: EmbeddedPostgres, stop: threading.Event) -> None:
             _log.info("database_restarted")
 
 
-def _announce(settings: Settings, stop: threading.Event) -> None:
+def _announce(settings: Settings, broker: Broker | None, stop: threading.Event) -> None:
     """Wait until everything answers, load the demo, say so."""
     if not _answers(f"{settings.local_url}/readyz", stop):
         return
     if settings.mpesa_is_simulated and not _answers(
         f"http://127.0.0.1:{settings.simulator_port}/livez", stop
     ):
+        return
+    if broker is not None and not _until(broker.answers, stop, "Kafka"):
         return
     if settings.is_demo:
         services = Services(settings, pool_size=2)

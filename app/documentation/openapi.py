@@ -22,6 +22,7 @@ from app.auth import KEY_SPARED, PERMISSIONS
 from app.blueprint import Api
 from app.documentation.headers import HEADERS, references
 from app.documentation.recorded import Recorded, recorded
+from app.documentation.webhooks import told_webhooks
 from app.idempotent import KEY_OPTIONAL
 
 SPEC_OPTIONS = {
@@ -153,6 +154,7 @@ def complete(api: Api, app: Flask) -> dict[str, Any]:
             operation.complete(schemas)
             operations.append(operation)
     _share(operations, components["responses"])
+    document["webhooks"] = told_webhooks()
     return document
 
 

@@ -21,11 +21,12 @@ def dispatch(
     command: Any,
     cause: Cause,
     *,
-    answer: Callable[[Any], Answer] | None = None,
+    answer: Callable[[Any], Answer | None] | None = None,
 ) -> Any:
     """Run one command and answer what its handler answered.
 
-    `answer` makes the idempotency answer from the handler's result; the same append stores it.
+    `answer` is told the handler's result just before the append; the idempotency answer that it
+    makes of it, if any, is stored by the same append.
 
     Raises:
         DomainError: the command was refused; nothing was changed.

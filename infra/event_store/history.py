@@ -25,7 +25,7 @@ from infra.postgres.pool import borrowed
 
 LOOKED_AT_MAX = 20_000
 MASK = "***"
-_SECRETS = ("sha256",)
+_SECRETS = ("sha256", "url")  # a subscriber's address may carry a token; its host is told too
 _CLOCKS_APART = timedelta(minutes=1)  # writers at work at once, and a clock put right
 _BIGINT_MAX = 2**63 - 1
 

@@ -34,6 +34,7 @@ from infra.event_store.personal_keys import NewPersonalKey
 from infra.postgres.pool import borrowed
 
 POSITIONS_PER_COMMIT = 1000
+CLAIM_LAPSED = "DS001"  # what the database says of a claim that was given to another
 EVENTS_PER_COMMIT_MAX = 500
 STATEMENT_TIMEOUT_MILLISECONDS = 5_000
 
@@ -122,7 +123,7 @@ class EventLog(ApplicationRecorder):
         except psycopg.errors.DeadlockDetected as error:
             raise Contention from error
         except psycopg.Error as error:
-            if error.sqlstate == "DS001":
+            if error.sqlstate == CLAIM_LAPSED:
                 raise IdempotencyClaimLapsed from error
             raise
         assert row is not None, "the function answers the first position"

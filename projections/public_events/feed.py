@@ -82,7 +82,7 @@ class ChangeFeed:
         return page
 
     def _page(self, after: int, *, limit: int, types: frozenset[str]) -> Changes:
-        head = self._head(after)
+        head = self.head(after)
         if head == after:
             return Changes([], after, more=False)
         batch = self._reader.read(after, limit=limit, topics=topics_of(types))
@@ -102,7 +102,12 @@ class ChangeFeed:
             end = commit[-1].position
         return Changes(items, batch.end, more=after < batch.end < head)
 
-    def _head(self, after: int) -> int:
+    def head(self, after: int) -> int:
+        """Where the log ends.
+
+        Raises:
+            LostPosition: the log has no position like the one to begin after.
+        """
         with borrowed(self._pool) as connection:
             row = connection.execute(_PLACE, {"read_at": after}, prepare=True).fetchone()
         assert row is not None

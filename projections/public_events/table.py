@@ -10,11 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from infra.event_store.reader import RecordedEvent
-from projections.public_events import loans, members, payments, payouts, repayments
+from projections.public_events import (
+    loans,
+    members,
+    payments,
+    payouts,
+    repayments,
+    webhooks,
+)
 from projections.public_events.public_type import Opening, PublicType, Row
 
 PUBLIC_EVENTS: Mapping[str, Row] = (
-    members.ROWS | loans.ROWS | repayments.ROWS | payments.ROWS | payouts.ROWS
+    members.ROWS | loans.ROWS | repayments.ROWS | payments.ROWS | payouts.ROWS | webhooks.ROWS
 )
 
 NOT_TOLD: Mapping[str, str] = {
@@ -68,6 +75,13 @@ NOT_TOLD: Mapping[str, str] = {
     "api-key.issued": "ours alone",
     "api-key.rotated": "ours alone",
     "api-key.revoked": "ours alone",
+    "webhook-endpoint.created": "between a subscriber and us",
+    "webhook-endpoint.changed": "between a subscriber and us",
+    "webhook-endpoint.paused": "between a subscriber and us",
+    "webhook-endpoint.resumed": "between a subscriber and us",
+    "webhook-endpoint.secret-rotated": "between a subscriber and us",
+    "webhook-endpoint.enabled": "between a subscriber and us",
+    "webhook-endpoint.deleted": "between a subscriber and us",
 }
 """Private topics that give nothing, and why."""
 

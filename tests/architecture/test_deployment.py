@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "infra" / "deploy"
 FILES = sorted(DEPLOY.iterdir())
 TELLING = [*FILES, ROOT / "README.md"]
-DEMO_ONLY = {"DAYSTAR_SIMULATOR_PORT"}
+DEMO_ONLY = {"DAYSTAR_SIMULATOR_PORT", "DAYSTAR_KAFKA_PORT"}
 STOP_SECONDS_MAX = next(f.default for f in fields(Supervisor) if f.name == "stop_seconds_max")
 ROOMS = ("app", "consumers", "domain", "infra", "projections")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.wiring import Services, database_urls, running_database
 from infra.settings import read_settings
-from tests.benchmarks import append, callbacks, lag, lists, paybill, rebuild, summary
+from tests.benchmarks import append, callbacks, lag, lists, paybill, rebuild, summary, webhooks
 from tests.benchmarks.figures import Figure, table, write_readme, write_results
 
 
@@ -29,6 +29,7 @@ def main() -> None:
         ("lists", lambda s, d, p: lists.measure(s, port=p, data_directory=d)),
         ("summary", lambda s, d, p: summary.measure(s, port=p, data_directory=d)),
         ("lag", lambda s, d, p: lag.measure(s, port=p, data_directory=d)),
+        ("webhooks", lambda s, d, p: webhooks.measure(s, port=p, data_directory=d)),
         ("rebuild", lambda s, d, p: rebuild.measure(s, port=p, data_directory=d)),
     ]
     wanted = set(sys.argv[1:]) or {name for name, _ in parts}

@@ -45,6 +45,27 @@ def test_it_names_every_read_model_and_what_stopped_it(owner_url, tmp_path, stor
     assert max(map(len, lines)) <= 80
 
 
+def test_it_names_the_relay_and_every_consumer_and_what_holds_it_up(owner_url, tmp_path, store):
+    with open_pool(owner_url, size_max=1) as pool, pool.connection() as connection:
+        connection.execute("INSERT INTO consuming.relay (position, term) VALUES (0, 1)")
+        connection.execute(
+            "INSERT INTO consuming.consumers (name, begins_after, log_position, waits_for,"
+            " waits_since) VALUES ('webhooks', 0, 0, 'a list that is behind', now())"
+        )
+        connection.execute(
+            "INSERT INTO consuming.dead_letters (consumer, topic, subject, position, number, item,"
+            " reason) VALUES ('webhooks', 'loans', 'x', 1000, 0, '{}', 'why')"
+        )
+    settings = environment(owner_url, tmp_path) | {"DAYSTAR_DEAD_LETTERS_MAX": "1"}
+    lines = CliRunner(env=settings).invoke(daystar, ["status"]).output.splitlines()
+    told = [line.split()[:3] for line in lines if not line.startswith(" ")]
+    assert ["relay", "log", "-"] in told
+    assert ["webhooks", "log", "1"] in told
+    assert "  waits since 0 seconds: a list that is behind" in lines
+    assert "  stopped by 1 dead letters: daystar dead-letters list" in lines
+    assert max(map(len, lines)) <= 80
+
+
 def test_what_has_stopped_by_itself_is_not_called_held(owner_url, tmp_path, store):
     with open_pool(owner_url, size_max=1) as pool, pool.connection() as connection:
         connection.execute("UPDATE followers.followers SET state = 'stopped' WHERE name = 'loans'")

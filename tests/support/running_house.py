@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from app.wiring import DatabaseUrls, Services
 from infra.postgres.embedded import EmbeddedPostgres
 from infra.postgres.migrate import APPLICATION_ROLE
 from infra.settings import read_settings
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 PROJECT = Path(__file__).parents[2]
@@ -42,20 +42,13 @@ class Running:
     command: str
 
 
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class RunningHouse:
     """One installation: a data directory and its ports. It can be started again and again."""
 
     def __init__(self, data_directory: Path, **environment: str) -> None:
         self.data_directory = data_directory
         self.port, self.simulator_port = free_port(), free_port()
-        foreign = ("DAYSTAR_", "DATABASE_")
+        foreign = ("DAYSTAR_", "DATABASE_", "KAFKA_")
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
             "DAYSTAR_DATA_DIR": str(data_directory),
@@ -73,11 +66,11 @@ class RunningHouse:
 
     # Starting and ending.
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Start everything and wait for the line that says so."""
         with self.log.open("ab") as log:
             self.supervisor = subprocess.Popen(
-                [sys.executable, "-m", "app", "up"],
+                [sys.executable, "-m", "app", "up", *options],
                 cwd=PROJECT,
                 env=self.environment,
                 stdout=subprocess.PIPE,
@@ -147,6 +140,14 @@ class RunningHouse:
             for running in self.processes()
             if running.parent_id == self.supervisor.pid and running.command
         }
+
+    def broker(self) -> int | None:
+        """The process of its own Kafka."""
+        for running in self.processes():
+            with suppress(OSError):
+                if b"kafka.Kafka" in Path(f"/proc/{running.process_id}/cmdline").read_bytes():
+                    return running.process_id
+        return None
 
     def web_workers(self) -> list[int]:
         master = self.children().get("web")

@@ -123,6 +123,14 @@ FROZEN_TOPICS = (
     "refund.proposed",
     "refund.rejected",
     "refund.returned",
+    "webhook-endpoint.changed",
+    "webhook-endpoint.created",
+    "webhook-endpoint.deleted",
+    "webhook-endpoint.disabled",
+    "webhook-endpoint.enabled",
+    "webhook-endpoint.paused",
+    "webhook-endpoint.resumed",
+    "webhook-endpoint.secret-rotated",
 )
 JSON_TYPES = {
     "str": (str,),
@@ -134,6 +142,7 @@ JSON_TYPES = {
     "list[int]": (list,),
     "dict[str, Any]": (dict,),
     "dict[str, int]": (dict,),
+    "dict[str, str]": (dict,),
     "dict[str, dict[str, int]]": (dict,),
 }
 TAKEN_AFTER = {

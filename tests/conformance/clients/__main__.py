@@ -1,8 +1,9 @@
-"""`make clients`: public Daraja libraries, unchanged but for the base URL, against the simulator.
+"""`make clients`: public libraries of others, unchanged but for the base URL, against our house.
 
-Each does its calls over real HTTP; what the simulator then holds in its ledger, and what it posts
-to us, is compared with what was asked for. Where a library cannot be installed this says loudly
-that it was not tried; with CI=true that is a failure.
+Each Daraja library does its calls on the simulator over real HTTP; what the simulator then holds in
+its ledger, and what it posts to us, is compared with what was asked for. Each webhook library is
+told by us what it must take and what it must not. Where a library cannot be installed this says
+loudly that it was not tried; with CI=true that is a failure.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from tests.conformance.clients.environments import (
     python_of,
     surroundings,
 )
+from tests.conformance.clients.receivers import RECEIVERS, Differs, Receiver, try_receiver
 from tests.conformance.mpesa.conftest import CallbackListener, Simulator, listening, simulating
 
 PHONE = "254708374149"
@@ -124,31 +126,25 @@ def main() -> int:
     """Try every library. The exit status: 1 when one failed, or was not tried with CI=true."""
     ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
     status = 0
-    for library in LIBRARIES:
+    for client in (*LIBRARIES, *RECEIVERS):
+        attempt = try_receiver if isinstance(client, Receiver) else _try
         try:
-            command = library.command(library.name)
+            print(f"{client.name}: {', '.join(attempt(client))}")
         except NotInstalled as error:
-            print(f"!!! {library.name} was NOT tried: {error} !!!", file=sys.stderr)
+            print(f"!!! {client.name} was NOT tried: {error} !!!", file=sys.stderr)
             status = max(status, int(os.environ.get("CI") == "true"))
-            continue
         except WrongContents as error:
-            print(f"{library.name}: not what the lock names: {error}", file=sys.stderr)
+            print(f"{client.name}: not what the lock names: {error}", file=sys.stderr)
             status = 1
-            continue
-        try:
-            print(f"{library.name}: {', '.join(_try(library, command))}")
         except Differs as error:
-            print(f"{library.name}: {error}", file=sys.stderr)
+            print(f"{client.name}: {error}", file=sys.stderr)
             status = 1
     return status
 
 
-class Differs(Exception):
-    """The simulator and the library did not agree."""
-
-
-def _try(library: Library, command: list[str]) -> list[str]:
+def _try(library: Library) -> list[str]:
     """Run one library's script against a new simulator. The calls that it made."""
+    command = library.command(library.name)
     with tempfile.TemporaryDirectory() as directory:
         keys = Path(directory)
         settings = replace(SETTINGS, private_key_pem=key_and_certificate(keys))

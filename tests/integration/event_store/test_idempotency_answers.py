@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from domain.contributions.account import MemberAccount
@@ -81,3 +82,27 @@ def test_an_answer_is_encrypted(co_operative, keys, pool):
     with pool.connection() as connection:
         (body,) = connection.execute("SELECT body FROM event_store.idempotency").fetchone()
     assert b'"id"' not in bytes(body)
+
+
+def test_what_is_done_beside_the_log_keeps_its_answer_in_its_own_transaction(pool, keys):
+    claim = keys.claim(scope="s", key="k", body="b")
+    with pool.connection() as connection, connection.transaction():
+        keys.keep(connection, claim, status=202, body=b"{}")
+        raise psycopg.Rollback
+    with pytest.raises(KeyInFlight):
+        keys.claim(scope="s", key="k", body="b")
+    with pool.connection() as connection, connection.transaction():
+        keys.keep(connection, claim, status=202, body=b"{}")
+    assert keys.claim(scope="s", key="k", body="b") == Replay(202, b"{}")
+
+
+def test_an_answer_is_kept_once_and_under_a_claim_that_holds(pool, keys):
+    claim = keys.claim(scope="s", key="k", body="b")
+    stranger = Claim(claim.request_key, uuid4())
+    with pytest.raises(IdempotencyClaimLapsed), pool.connection() as connection:
+        keys.keep(connection, stranger, status=202, body=b"{}")
+    with pool.connection() as connection:
+        keys.keep(connection, claim, status=202, body=b"{}")
+    with pytest.raises(IdempotencyClaimLapsed), pool.connection() as connection:
+        keys.keep(connection, claim, status=500, body=b"another")
+    assert keys.claim(scope="s", key="k", body="b") == Replay(202, b"{}")

@@ -128,7 +128,7 @@ class Recording:
         if body is not None:
             self.operations[name]["request"] = self._settled(body)
         self._house.follow()
-        self._ask(name, "DELETE", path)
+        self._ask(name, "PUT", path)
         self._ask(name, method, path, body, base_url="http://localhost", environ_overrides=FAR)
         if permissions:
             self._closed_doors(name, method, path, body, spared=getattr(view, KEY_SPARED))

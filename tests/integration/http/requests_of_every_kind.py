@@ -43,21 +43,27 @@ from tests.integration.http.reconciliation_requests import (
     make_cases,
     reconciliation_commands,
 )
+from tests.integration.http.webhook_requests import DELIVERY_ACTS, WEBHOOK_ACTS, Told
 
 MEMBER_ACTS = ("contact", "suspend", "reactivate", "exit")
 LOAN_MONEY = ("disburse", "repay", "undo", "fee", "restructure", "write_off")
 LOAN_ACTS = ("approve", "refuse", *LOAN_MONEY)
-MADE = ("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution")
+MADE = (
+    *("register", "record", "reverse", "apply", "repay", "refund", "propose_resolution"),
+    "subscribe",
+)
 COMMANDS = (
     *("register", "record", "reverse", "push", "retry", *DESK_ACTS),
     *(*MEMBER_ACTS, "apply", *LOAN_ACTS),
     *(*REFUND_ACTS, *PAYOUT_ACTS, *RECONCILIATION_ACTS),
+    *WEBHOOK_ACTS,
 )
 ACCEPTED = ("push", "retry", "import_statement")
 STATUS_OF = dict.fromkeys(COMMANDS, 200) | dict.fromkeys(MADE, 201) | dict.fromkeys(ACCEPTED, 202)
 KEY_MAY_BE_LEFT_OUT = (
     *("register", *MEMBER_ACTS, "apply", "approve", "refuse", "resume"),
     *DESK_ACTS[:3],
+    *WEBHOOK_ACTS,
 )
 MONEY_COMMANDS = tuple(name for name in COMMANDS if name not in KEY_MAY_BE_LEFT_OUT)
 NAMING_A_MEMBER = ("record", "reverse", "push", "apply", "refund")
@@ -102,6 +108,7 @@ class Premises:
     cases: dict[str, UUID]
     desk: dict[str, str]
     refused_push_id: UUID
+    told: Told
 
     @classmethod
     def of(cls, house: House) -> Premises:
@@ -139,11 +146,11 @@ class Premises:
         desk = proposals(house, borrower)
         refused_push = refused_push_of(house, borrower)
         set_two_aside(house, transaction_id)
-        house.follow()
+        told = Told.of(house, client)
         return cls(
             *(house, client, member_id, contribution_id, transaction_id, idle, suspended),
             *(borrower, product, loans, repayment, money_out),
-            *(cases, desk, refused_push),
+            *(cases, desk, refused_push, told),
         )
 
     def command(self, name: str) -> tuple[str, dict[str, Any]]:
@@ -203,6 +210,7 @@ class Premises:
             **self._loan_commands(today),
             **self.money_out.commands(today),
             **desk_commands(self.desk, self.borrower_id),
+            **self.told.commands(),
             "retry": (f"{TRANSACTIONS}/{self.refused_push_id}/retry", {}),
         }[name]
 
@@ -273,7 +281,7 @@ class Premises:
 
     def everything(self) -> list[tuple[str, str, dict[str, Any] | None]]:
         """Every protected door: method, path, a good body."""
-        commands = (self.command(name) for name in COMMANDS)
+        commands = (self.command(name) for name in (*COMMANDS, *DELIVERY_ACTS))
         return [
             *(("GET", path, None) for path in (*LISTS, SUMMARY, CHANGES, EVENTS)),
             *(("GET", path, None) for path in RECONCILIATION_LISTS),
@@ -285,5 +293,7 @@ class Premises:
             ("GET", f"/daystar/v1/mpesa/transactions/{self.transaction_id}", None),
             ("GET", f"{LOAN_BOOKS}/{self.loans['undo']}", None),
             ("GET", f"{LOANS}/{self.loans['undo']}/settlement", None),
+            *(("GET", path, None) for path in self.told.questions()),
             *(("POST", path, body) for path, body in commands),
+            *self.told.changes(),
         ]

@@ -63,6 +63,10 @@ FIELDS = {
     "reject_proposal": ("note",),
     "confirm_proposal": (),
     "retry": (),
+    "subscribe": ("url", "events", "secret", "payload", "description"),
+    "rotate_secret": ("secret",),
+    "pause_webhook": (),
+    "resume_webhook": (),
 }
 PAST_DAYS = (
     *(("register", "registration_date"), ("record", "contribution_date"), ("exit", "exit_date")),
@@ -73,11 +77,12 @@ DAYS_TO_COME = (
     *(("disburse", "first_due_date"), ("fee", "due_date"), ("restructure", "first_due_date")),
 )
 DAYS = PAST_DAYS + DAYS_TO_COME
-LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate"}
+LEFT_OUT = {"member_number", "email", "phone", "loan_id", "settles", "interest_rate", "secret"}
 OPTIONAL = {
     *(("approve", "amount"), ("approve", "disburse_by"), ("import_statement", "short_code")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
     *(("propose_resolution", "member_id"), ("propose_resolution", "payment_purpose")),
+    *(("subscribe", "payload"), ("subscribe", "description")),
 } | {
     (command, field)
     for command, fields in FIELDS.items()
@@ -87,7 +92,8 @@ OPTIONAL = {
 NULLABLE = {
     *(("register", "email"), ("push", "phone"), ("push", "loan_id"), ("contact", "email")),
     *(("refund", "payment_reference"), ("settle", "receipt_number")),
-    ("import_statement", "short_code"),
+    *(("import_statement", "short_code"), ("subscribe", "secret"), ("rotate_secret", "secret")),
+    ("subscribe", "description"),
 }
 EVERY_FIELD = [(command, field) for command in COMMANDS for field in FIELDS[command]]
 WRONG_VALUES = [
@@ -278,6 +284,12 @@ def test_a_day_out_of_range_is_refused(premises, command, field, day):
         ("restructure", "interest_rate", "100.1"),
         ("restructure", "interest_rate", "1e1"),
         ("repay", "settles", 1),
+        ("subscribe", "events", ["loan.exploded"]),
+        ("subscribe", "payload", "FULL"),
+        ("subscribe", "masked_fields", ["phone"]),
+        ("subscribe", "rate_limit_per_second", 1_001),
+        ("subscribe", "begins_after", -1),
+        ("rotate_secret", "overlap_seconds", 604_801),
     ],
 )
 def test_a_value_outside_its_list_is_refused(premises, command, field, value):
@@ -322,6 +334,11 @@ def test_a_value_outside_its_list_is_refused(premises, command, field, value):
         ("reject_settlement", "reason", "   "),
         ("propose_resolution", "note", "   "),
         ("reject_proposal", "note", "   "),
+        ("subscribe", "url", "http://books.example/hook"),
+        ("subscribe", "secret", "x" * 23),
+        ("subscribe", "masked_fields", ["payout_purpose"]),
+        ("subscribe", "begins_after", 10**12),
+        ("rotate_secret", "secret", "whsec_not-base64"),
     ],
 )
 def test_a_value_the_co_operative_cannot_use_is_refused(premises, command, field, value):

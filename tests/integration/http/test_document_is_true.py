@@ -36,8 +36,10 @@ from schemathesis.specs.openapi.checks import (
 
 from domain.dates import business_day
 from infra import clock
+from tests.integration.http.house import WEBHOOKS
 from tests.integration.http.recording import OF_ALL_HTTP
 from tests.integration.http.test_examples import resolved
+from tests.integration.http.webhook_requests import SUBSCRIPTION
 
 # A pool that connects meanwhile, in a thread of its own, asks `random` for the connection's age:
 # hypothesis takes that for a strategy that is not reproducible.
@@ -77,6 +79,7 @@ class Asking:
 
     def __init__(self, premises, schema):
         self.house = premises.house
+        self.client = premises.client
         self.house.services.change_feed.close()  # nobody waits for changes
         self.schema = schema
         self.document = schema.raw_schema
@@ -99,6 +102,9 @@ class Asking:
             "receipt_id": [path.split("/")[5] for path in premises.desk.values()],
             "proposal_id": [path.split("/")[7] for path in list(premises.desk.values())[1:]],
             "content": [premises.command("import_statement")[1]["content"]],
+            "webhook_id": [premises.told.webhooks["to_delete"]],
+            "told_webhook": [premises.told.webhooks["told"]],
+            "delivery_id": [premises.told.delivery_id],
             "token": [
                 premises.house.services.keyring.callback_token("stk", premises.transaction_id)
             ],
@@ -161,6 +167,9 @@ class Asking:
             self.owners[found] = answer["member_id"]
             if answer["status"] == "completed":
                 self.known["contribution_id"].append(found)
+        elif case.method == "DELETE":
+            self.known["webhook_id"].remove(found)
+            self.known["webhook_id"].append(self.webhook())
         elif "payment_purpose" in answer:
             self.known["transaction_id"].append(found)
         elif "loan_number" in answer:
@@ -169,6 +178,12 @@ class Asking:
         if "payment_purpose" in answer or next(_numbers) % 10 == 0:
             self.house.follow()
             self._versions = self.house.versions()
+
+    def webhook(self):
+        """Another one that may be deleted."""
+        made = self.client.post(WEBHOOKS, SUBSCRIPTION)
+        self._versions = self.house.versions()
+        return made.json["id"]
 
     def loan_for(self, path):
         """Somebody's only loan, entered by another person, with which this may be done."""
@@ -196,6 +211,8 @@ class Asking:
             name = "suspended"
         if path.endswith(("/suspense", "/payouts")) and name in ("reason", "purpose"):
             return []  # one of a few words, which the schema knows
+        if name == "webhook_id" and not path.endswith("{webhook_id}"):
+            name = "told_webhook"
         if path.endswith("/approval") and name == "amount":
             return ["10000", "25000.50"]
         if path.endswith("/v1/loans") and name in ("member_id", "amount"):
@@ -215,6 +232,13 @@ class Asking:
             "term_months": [3, 12],
             "interest_rate": ["12", "9.5"],
             "purpose": ["a water tank"],
+            "url": [SUBSCRIPTION["url"]],
+            "events": [SUBSCRIPTION["events"]],
+            "masked_fields": [[], SUBSCRIPTION["masked_fields"]],
+            "secret": [SUBSCRIPTION["secret"], None],
+            "begins_after": [0, None],
+            "since_position": [0],
+            "since": ["2026-11-23T06:00:00+00:00"],
         }
         if self.known.get(name):
             return self.known[name][-6:]

@@ -41,7 +41,7 @@ def resolved(document, node):
 def contents(document):
     """Every body of the document: where it stands, its schema and its examples."""
     for path, item in document["paths"].items():
-        for method in {"get", "post"} & set(item):
+        for method in {"get", "post", "patch", "delete"} & set(item):
             operation = item[method]
             told = [("request", operation.get("requestBody", {})), *operation["responses"].items()]
             for status, body in told:

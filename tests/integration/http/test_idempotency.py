@@ -9,6 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from app.accounting.webhook_fields import (
+    CreatedWebhookAnswer,
+    OneWebhookAnswer,
+    RotatedSecretAnswer,
+)
 from app.operations.contributions import RecordedAnswer
 from app.operations.loans import LoanStandingAnswer
 from app.operations.members import MemberStandingAnswer, RegisteredAnswer
@@ -52,6 +57,9 @@ ANSWERS = {
     **dict.fromkeys(PAYOUT_ACTS[:3], SettlingAnswer),
     "resume": LaneStandingAnswer,
     "retry": PushAnswer,
+    "subscribe": CreatedWebhookAnswer,
+    "rotate_secret": RotatedSecretAnswer,
+    **dict.fromkeys(("pause_webhook", "resume_webhook"), OneWebhookAnswer),
     **dict.fromkeys(DESK_ACTS, ProposedAnswer),
 }
 EVENTS_OF = {

@@ -27,7 +27,7 @@ def document(premises):
 def operations(document):
     for path, item in document["paths"].items():
         for method, operation in item.items():
-            if method in {"get", "post"}:
+            if method in {"get", "post", "patch", "delete"}:
                 yield path, method, operation
 
 

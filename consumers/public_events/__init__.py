@@ -1,0 +1,1 @@
+"""What all who react to public events share: two feeds, one inbox, dead letters."""

@@ -1,0 +1,1 @@
+"""Apache Kafka: how it is reached, its topics, and a broker of our own for developers."""

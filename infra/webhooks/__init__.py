@@ -1,0 +1,1 @@
+"""What webhooks need of machines: their secrets, and what subscribers may ask of us."""
