@@ -31,6 +31,7 @@ from consumers.public_events.standing import tell_partitions
 from consumers.public_events.taking import Taking, Told, Waiting
 from infra.kafka.errors import BrokersAway
 from infra.kafka.settings import KafkaSettings
+from infra.kafka.sharing_out import UsedPartitions
 from infra.kafka.topics import ensure_topics
 from infra.postgres.pool import borrowed
 from projections.public_events.cloud_events import topic_name
@@ -68,14 +69,14 @@ class KafkaFeed(FeedLoop):
     def follow(self, stop: threading.Event) -> None:
         prefix = self._settings.topic_prefix
         names = [topic_name(topic, prefix) for topic in TOPICS.values()]
-        ensure_topics(self._settings, self._pool, names)
+        partitions = ensure_topics(self._settings, self._pool, names)
         try:
-            self._follow(names, stop)
+            self._follow(partitions, stop)
         except KafkaError as error:
             raise BrokersAway(type(error).__name__) from error
 
-    def _follow(self, names: list[str], stop: threading.Event) -> None:
-        with self._reader(names) as reader:
+    def _follow(self, partitions: Mapping[str, int], stop: threading.Event) -> None:
+        with self._reader(partitions) as reader:
             resting: dict[TopicPartition, float] = {}
             patience, told_at = WAIT_SECONDS_FIRST, 0.0
             while not stop.is_set():
@@ -92,18 +93,19 @@ class KafkaFeed(FeedLoop):
                     told_at = time.monotonic()
 
     @contextmanager
-    def _reader(self, names: list[str]) -> Iterator[KafkaConsumer]:
+    def _reader(self, partitions: Mapping[str, int]) -> Iterator[KafkaConsumer]:
         reader = KafkaConsumer(
             **self._settings.client(),
             group_id=f"{self._settings.topic_prefix}.{self._consumer}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # what is not the consumer's, the inbox knows
             allow_auto_create_topics=False,
+            partition_assignment_strategy=[UsedPartitions(partitions)],
             session_timeout_ms=SESSION_MILLISECONDS,
             heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
         )
         try:
-            reader.subscribe(names)
+            reader.subscribe(list(partitions))
             yield reader
         finally:
             reader.close(timeout_ms=CLOSE_MILLISECONDS)

@@ -15,6 +15,9 @@ WHERE name = %s AND log_position = %s
 _FED_BY = """
 UPDATE consuming.consumers SET feed = %s, waits_for = NULL, waits_since = NULL WHERE name = %s
 """
+_FORGET_PARTITIONS = """
+DELETE FROM consuming.partitions WHERE consumer = %s AND told_at < now() - interval '10 minutes'
+"""
 _WAITS = """
 UPDATE consuming.consumers
 SET waits_for = %(reason)s::text,
@@ -52,8 +55,9 @@ def move(connection: Connection[TupleRow], consumer: str, *, after: int, end: in
 
 
 def fed_by(connection: Connection[TupleRow], consumer: str, feed: str) -> None:
-    """From now on the items come by this feed."""
+    """From now on the items come by this feed. What nobody speaks of any more is forgotten."""
     connection.execute(_FED_BY, (feed, consumer))
+    connection.execute(_FORGET_PARTITIONS, (consumer,))
 
 
 def waits_for(connection: Connection[TupleRow], consumer: str, reason: str | None) -> None:

@@ -83,7 +83,7 @@ def _made(settings: KafkaSettings, names: list[str], *, known: set[str]) -> dict
             if time.monotonic() > deadline:
                 raise KafkaTimeoutError("topics that were made are not to be seen")
             time.sleep(_LOOK_SECONDS)
-            present = _present(admin, names)
+            present = _present(admin, names, led=True)
     finally:
         admin.close()
     return present
@@ -94,8 +94,8 @@ def forget_topics(connection: Connection[TupleRow], names: list[str]) -> None:
     connection.execute("DELETE FROM consuming.topics WHERE topic = ANY(%s)", (names,))
 
 
-def _present(admin: KafkaAdminClient, names: list[str]) -> dict[str, int]:
-    """Those that exist, and how many partitions each has."""
+def _present(admin: KafkaAdminClient, names: list[str], *, led: bool = False) -> dict[str, int]:
+    """Those that exist, `led` by a broker in each partition, and how many partitions each has."""
     existing = set(admin.list_topics())
     wanted = [name for name in names if name in existing]
     found = {}
@@ -104,7 +104,8 @@ def _present(admin: KafkaAdminClient, names: list[str]) -> dict[str, int]:
             continue  # it is about to be made, or gone
         if topic["error_code"]:
             raise for_code(topic["error_code"])
-        found[topic["name"]] = len(topic["partitions"])
+        if not led or all(partition["leader_id"] >= 0 for partition in topic["partitions"]):
+            found[topic["name"]] = len(topic["partitions"])
     return found
 
 

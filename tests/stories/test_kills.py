@@ -75,6 +75,8 @@ NEVER_SAID = {
     "callback_failed",
     "callback_unreadable",
     "loop_died",
+    "consumer_stopped",
+    "item_rejected",
     "projection_stopped",
     "push_failed",
     "push_watch_failed",
@@ -212,6 +214,8 @@ def kill_each_in_turn(house: RunningHouse, members: Members) -> None:
     for number in range(2):
         killed(f"web worker {number}", lambda number=number: _sorted_worker(house, number))
     for name in ("send mpesa", "intake", "web", "follow", "send mpesa", "schedule"):
+        killed(name, child(name))
+    for name in ("consume webhooks", "send webhooks"):
         killed(name, child(name))
     killed("postgres", house.postmaster)
     for name in ("intake", "web"):

@@ -40,7 +40,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes as Linux shows them"),
 ]
 OPERATIONS = int(os.environ.get("SOAK_PAYMENTS", "120"))
-KILLED = ("intake", "send mpesa", "follow", "web", "schedule")
+KILLED = ("intake", "send mpesa", "follow", "web", "schedule", "consume webhooks")
 KILL_EVERY_SECONDS = 4.0
 WELL_AFTER = timedelta(minutes=10)  # a pull leaves alone what may be on its way to us
 SETTLE_SECONDS_MAX = 60 + OPERATIONS / 5

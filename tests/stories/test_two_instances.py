@@ -266,7 +266,10 @@ def test_production_refuses_the_simulator_by_name(production):
 
 def test_production_runs_without_simulator_and_without_invented_members(production):
     production.start()
-    assert set(production.children()) == {"web", "intake", "follow", "schedule", "send mpesa"}
+    assert set(production.children()) == {
+        *("web", "intake", "follow", "schedule", "send mpesa"),
+        *("consume webhooks", "send webhooks"),
+    }
     _, key = _issue(production, "Sage", "read_members")
     answer = production.get(MEMBERS, key=key)
     assert answer.json()["pagination"]["total_items"] == 0

@@ -88,4 +88,4 @@ CREATE TABLE IF NOT EXISTS consuming.relay (
 GRANT SELECT, INSERT, UPDATE ON consuming.consumers, consuming.inbox, consuming.dead_letters,
     consuming.partitions, consuming.topics, consuming.relay TO daystar_app;
 GRANT SELECT, INSERT, DELETE ON consuming.parked TO daystar_app;
-GRANT DELETE ON consuming.topics TO daystar_app;
+GRANT DELETE ON consuming.topics, consuming.partitions TO daystar_app;

@@ -194,9 +194,9 @@ def test_a_broker_that_is_killed_is_waited_for(
 def test_partitions_that_are_shared_out_anew_double_nothing_and_lose_nothing(
     co_operative, feeds, pages, diary, kafka
 ):
-    second = Diary("two")
+    second = Diary("two")  # some of so many members are in its part of the partitions
     with running(feeds.relay(kafka)):
-        with business(co_operative, members=8), running(feeds.kafka(diary, kafka)):
+        with business(co_operative, members=24), running(feeds.kafka(diary, kafka)):
             taken(pages, 20)
             with running(feeds.kafka(second, kafka)):
                 eventually(lambda: len(pages.ids("two")) > 20)

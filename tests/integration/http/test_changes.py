@@ -15,6 +15,7 @@ from infra.event_store.epochs import head_of, open_epoch
 from projections.public_events.table import TYPES
 from tests.integration.http.house import ALL_PERMISSIONS, CHANGES, assert_refused
 from tests.support.co_operative import TODAY
+from tests.support.subscribers import Subscribers
 from tests.support.waiting import eventually
 
 LATE_WRITER = """
@@ -97,6 +98,8 @@ def test_pages_of_any_size_hold_whole_commits_and_nothing_is_lost_between_them(
 
 
 def test_a_key_sees_what_it_may_read_and_the_position_advances_over_the_rest(house, client, books):
+    subscribers = Subscribers(house.co_operative)
+    subscribers.disable(subscribers.endpoint())
     whole, end = walk(client)
     seen = []
     for permission in sorted({str(kind.reads) for kind in TYPES.values()}):
