@@ -42,16 +42,17 @@ told AS (
     WITH ORDINALITY AS t (item_id, type, subject, position, occurred_at, item, nth)
 )
 """
+# Looked up row by row, by index: a join might read the whole table, while everybody waits.
 _NUMBER_AND_INSERT = """
 , missing AS (
     SELECT m.* FROM matching m
-    WHERE NOT EXISTS (SELECT FROM webhooks.deliveries d WHERE d.delivery_id = m.delivery_id)
+    WHERE (SELECT true FROM webhooks.deliveries d WHERE d.delivery_id = m.delivery_id) IS NULL
 ), kept AS (
     INSERT INTO webhooks.items (item_id, type, subject, position, occurred_at, item)
     SELECT item_id, type, subject, position, occurred_at, item::json FROM told
     WHERE item_id IN (SELECT item_id FROM missing)
     ON CONFLICT (item_id) DO NOTHING
-), numbered AS (
+), numbered AS MATERIALIZED (
     SELECT m.*, row_number() OVER (PARTITION BY endpoint_id ORDER BY nth) AS number,
            row_number() OVER (PARTITION BY endpoint_id, subject ORDER BY nth) = 1 AS is_first
     FROM missing m
@@ -64,9 +65,10 @@ _NUMBER_AND_INSERT = """
 INSERT INTO webhooks.deliveries
     (delivery_id, endpoint_id, sequence, item_id, type, subject, position, is_next)
 SELECT n.delivery_id, n.endpoint_id, c.before + n.number, n.item_id, n.type, n.subject, n.position,
-       n.is_first AND NOT EXISTS (
-           SELECT FROM webhooks.deliveries d
-           WHERE d.endpoint_id = n.endpoint_id AND d.subject = n.subject AND d.state = 'due')
+       n.is_first AND (
+           SELECT true FROM webhooks.deliveries d
+           WHERE d.endpoint_id = n.endpoint_id AND d.subject = n.subject AND d.state = 'due'
+           LIMIT 1) IS NULL
 FROM numbered n JOIN counted c USING (endpoint_id)
 ORDER BY n.endpoint_id, n.number
 """

@@ -27,6 +27,7 @@ from infra import clock
 from infra.event_store.dispatch import dispatch
 from infra.webhooks.courier import Answer, Courier
 from infra.webhooks.endpoint_secrets import new_secret
+from tests.benchmarks.callbacks import counted
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.house import CAUSE, make_members, processes
 from tests.benchmarks.receivers import Arrivals, Receivers
@@ -44,6 +45,8 @@ DRAIN_SECONDS_MAX = 20.0
 TARGET_A_SECOND = 1_000
 TARGET_P99_MILLISECONDS = 500.0
 BARE_SECONDS = 5.0
+
+_TOLD_BY_THE_FEED = "SELECT count(*) FROM webhooks.endpoint_states WHERE reads_log_after IS NULL"
 BARE_THREADS = 8
 
 
@@ -58,6 +61,7 @@ def measure(services: Services, *, port: int, data_directory: Path) -> list[Figu
         commands = [["web"], ["follow"], ["consume", "webhooks"]]
         commands += [["send", "webhooks"]] * SENDERS
         with processes(port, commands, data_directory=data_directory):
+            _await_endpoints(services)
             recorded = _record(services, members)
             arrivals = them.arrivals(
                 at_least=len(recorded) * len(them.healthy_ports), within=DRAIN_SECONDS_MAX
@@ -88,6 +92,12 @@ def _make_endpoint(services: Services, port: int) -> None:
         ),
         CAUSE,
     )
+
+
+def _await_endpoints(services: Services) -> None:
+    """Wait until every endpoint is told by the feed."""
+    while counted(services, _TOLD_BY_THE_FEED) < ENDPOINTS:
+        time.sleep(0.05)
 
 
 def _record(services: Services, members: list[UUID]) -> dict[str, float]:
