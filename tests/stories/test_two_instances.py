@@ -120,7 +120,7 @@ def test_a_port_that_stays_taken_is_named(monkeypatch):
         port = stranger.getsockname()[1]
         monkeypatch.setenv("DAYSTAR_PORT", str(port))
         with pytest.raises(SettingsError, match=f"Port {port} is taken; set DAYSTAR_PORT"):
-            starting._check_ports(read_settings())
+            starting._check_ports(read_settings(), None)
 
 
 def test_a_house_whose_lists_fill_for_long_says_so_and_is_waited_for(monkeypatch):
