@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import threading
 from collections.abc import Callable
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import click
 import structlog
-from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 
-from app.factory import create_app
 from app.wiring import Services
 from consumers.mpesa.due_requests import forget_old_claims
 from consumers.webhooks.housekeeping import cancel_for_deleted, forget_deliveries
-from infra.ending import once, when_asked_to_end
-from infra.errors import InfrastructureError, SettingsError
+from infra.ending import when_asked_to_end
+from infra.errors import InfrastructureError
 from infra.logs import configure_logs
-from infra.mpesa.settings import simulator_credentials
-from infra.mpesa.simulator.certificate import key_and_certificate
-from infra.mpesa.simulator.server import serve
-from infra.mpesa.simulator.settings import SimulatorSettings
-from infra.settings import Settings, read_settings
+from infra.settings import read_settings
 
 HOUSEKEEPING_SECONDS = 3_600.0
 _COLLECT_EVERY_OBJECTS = 200_000
 _log = structlog.get_logger()
-
-
-@click.command()
-def web() -> None:
-    """Serve the HTTP APIs and the callbacks.
-
-    Example: DAYSTAR_PORT=8080 daystar web
-    """
-    configure_logs(process="web")
-    settings = read_settings()
-    _WebServer(settings).run()
 
 
 @click.command()
@@ -125,30 +104,6 @@ def schedule() -> None:
     run("schedule", loops)
 
 
-@click.command()
-def simulator() -> None:
-    """Pretend to be Safaricom's Daraja (demo only).
-
-    Example: DAYSTAR_SIMULATOR_PORT=8090 daystar simulator
-    """
-    configure_logs(process="simulator")
-    settings = read_settings()
-    if not settings.is_demo:
-        raise SettingsError("The simulator runs in the demo only; this is production.")
-    credentials = simulator_credentials(settings.simulator_port)
-    serve(
-        SimulatorSettings(
-            consumer_key=credentials.consumer_key,
-            consumer_secret=credentials.consumer_secret,
-            short_code=credentials.short_code,
-            pass_key=credentials.pass_key,
-            private_key_pem=key_and_certificate(settings.data_directory),
-        ),
-        "127.0.0.1",
-        settings.simulator_port,
-    )
-
-
 def run(process: str, loops: Callable[[Services], list[Callable[[threading.Event], None]]]) -> None:
     """Run loops, a thread each, until SIGTERM or SIGINT."""
     configure_logs(process=process)
@@ -200,66 +155,3 @@ def _keep_house(services: Services, stop: threading.Event) -> None:
         )
         if stop.wait(HOUSEKEEPING_SECONDS):
             return
-
-
-class _GunicornLogger(Logger):  # type: ignore[misc]
-    """gunicorn's own lines, in our form; requests are logged by the application."""
-
-    def setup(self, cfg: Any) -> None:  # noqa: ARG002 (gunicorn's signature)
-        self.error_log.setLevel(logging.WARNING)
-        self.error_log.propagate = True
-
-
-class _WebServer(BaseApplication):  # type: ignore[misc]
-    """gunicorn, told by our settings; each worker makes its own services after the fork."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._services: Services | None = None
-        super().__init__()
-
-    def load_config(self) -> None:
-        options: dict[str, Any] = {
-            "bind": f"{self._settings.host}:{self._settings.port}",
-            "workers": self._settings.web_processes,
-            "threads": self._settings.web_threads,
-            "worker_class": "gthread",
-            "timeout": 30,
-            "graceful_timeout": 15,
-            "keepalive": 30,
-            "limit_request_line": 4094,
-            "logger_class": _GunicornLogger,
-            "control_socket_disable": True,
-            "post_worker_init": self._listen,
-            "worker_exit": self._close,
-        }
-        for name, value in options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Any:
-        configure_logs(process="web")
-        self._services = Services(self._settings, pool_size=self._settings.web_threads + 2)
-        self._services.store.log.check_server()
-        return create_app(self._services)
-
-    def _listen(self, _worker: Any) -> None:
-        """Whoever waits for changes is answered as soon as the worker is asked to end."""
-        ending = signal.getsignal(signal.SIGTERM)
-
-        answer = once(self._answer)
-
-        def answer_and_end(number: int, frame: FrameType | None) -> None:
-            answer(number, frame)
-            if callable(ending):
-                ending(number, frame)
-
-        signal.signal(signal.SIGTERM, answer_and_end)
-
-    def _answer(self) -> None:
-        if self._services is not None:
-            self._services.change_feed.close()
-
-    def _close(self, _server: Any, _worker: Any) -> None:
-        """A worker that ends in peace writes down what it has gathered."""
-        if self._services is not None:
-            self._services.close()

@@ -12,8 +12,9 @@ from app.cli.main import daystar
 def commands(command, words=()):
     yield words, command
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from commands(inner, (*words, name))
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*words, name))
 
 
 ALL = dict(commands(daystar))
