@@ -117,6 +117,13 @@ class PaginationAnswer(StrictSchema):
     )
 
 
+class FollowingAnswer(StrictSchema):
+    """Where a list goes on that is walked by cursor alone."""
+
+    per_page = fields.Integer(required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
 class MemberAnswer(StrictSchema):
     """A member. Amounts are decimal strings; personal fields are null once erased."""
 

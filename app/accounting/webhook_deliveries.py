@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from app.accounting.changes import POSITION_MAX
-from app.accounting.resources import PER_PAGE_MAX
+from app.accounting.resources import PER_PAGE_MAX, FollowingAnswer
 from app.accounting.webhook_fields import EmptyWebhookBody
 from app.accounting.webhooks import blueprint, check_position, own_endpoint
 from app.auth import requires, services
@@ -120,18 +120,11 @@ class OneDeliveryAnswer(DeliveryAnswer):
     tries = fields.List(fields.Nested(AttemptAnswer), required=True)
 
 
-class DeliveryPaginationAnswer(StrictSchema):
-    """Where to go on."""
-
-    per_page = fields.Integer(required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
-
-
 class DeliveriesAnswer(StrictSchema):
     """A page of deliveries."""
 
     deliveries = fields.List(fields.Nested(DeliveryAnswer), required=True)
-    pagination = fields.Nested(DeliveryPaginationAnswer, required=True)
+    pagination = fields.Nested(FollowingAnswer, required=True)
 
 
 class MissingAnswer(StrictSchema):

@@ -11,7 +11,7 @@ import orjson
 from flask import Response
 from marshmallow import fields, validate
 
-from app.accounting.resources import PER_PAGE_MAX
+from app.accounting.resources import PER_PAGE_MAX, FollowingAnswer
 from app.auth import requires, services
 from app.fields import QueryArguments, StrictSchema
 from app.operations.mpesa import blueprint
@@ -46,13 +46,6 @@ class SetAsideItemAnswer(StrictSchema):
     is_readable = fields.Boolean(required=True)
     received_at = fields.AwareDateTime(required=True)
     set_aside_at = fields.AwareDateTime(required=True)
-
-
-class FollowingAnswer(StrictSchema):
-    """Where the list goes on."""
-
-    per_page = fields.Integer(required=True)
-    next_cursor = fields.String(required=True, allow_none=True)
 
 
 class SetAsideAnswer(StrictSchema):
